@@ -1,0 +1,33 @@
+/**
+ * The Kubernetes shapes that decisions read, as plain JSON data (timestamps are strings).
+ * Source: the OpenAPI types of `kubernetes-types`, plus fields newer than that package.
+ */
+import type {
+  Affinity,
+  Container as ContainerV130,
+  PodSpec as PodSpecV130,
+  PodStatus,
+  ResourceRequirements,
+  Toleration,
+  Volume,
+} from 'kubernetes-types/core/v1.js';
+import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.js';
+
+export type { Affinity, ObjectMeta, OwnerReference, PodStatus, ResourceRequirements, Toleration, Volume };
+
+/** A container as stored by the API server. */
+export type Container = ContainerV130;
+
+/** A pod's spec, with pod-level resources (Kubernetes 1.32 and later). */
+export interface PodSpec extends PodSpecV130 {
+  resources?: ResourceRequirements;
+}
+
+/** A pod as stored by the API server. */
+export interface Pod {
+  apiVersion?: 'v1';
+  kind?: 'Pod';
+  metadata: ObjectMeta;
+  spec: PodSpec;
+  status?: PodStatus;
+}

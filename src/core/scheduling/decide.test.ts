@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { type ExistingMachine, Occupancy } from '../placement/occupancy.ts';
+import type { Pod } from '../pod.ts';
+import { Matcher } from '../profile/match.ts';
+import { decide, type Refusal, type SchedulingProfile, type Situation } from './decide.ts';
+
+const pod = (over: { labels?: Record<string, string>; spec?: Partial<Pod['spec']> } = {}): Pod => ({
+  metadata: {
+    namespace: 'apps',
+    name: 'web',
+    uid: '0f0e0d0c-0000-4000-8000-000000000001',
+    labels: { 'eks.amazonaws.com/fargate-profile': 'apps', ...over.labels },
+  },
+  spec: {
+    schedulerName: 'fargate-scheduler',
+    containers: [{ name: 'web', resources: { requests: { cpu: '250m', memory: '256Mi' } } }],
+    ...over.spec,
+  },
+});
+
+const profiles = (...list: readonly SchedulingProfile[]) => new Matcher(list);
+const machines = (...list: readonly ExistingMachine[]) =>
+  new Occupancy(list.map((one) => [one.placement.address, one]));
+
+const small: Situation = {
+  pod: pod(),
+  profiles: profiles({ metadata: { name: 'apps' }, spec: { selectors: [{ namespace: 'apps' }] } }),
+  subnets: [{ metadata: { name: 'a' }, spec: { cidr: '10.0.0.0/28', zone: 'z1', type: 'private' } }],
+  occupancy: machines(),
+  capacity: { memoryMiB: 4096, milliCpu: 4000 },
+  claims: { claim: () => undefined, volume: () => undefined },
+  region: 'local-1',
+};
+
+const machine = (address: string, dead = false): ExistingMachine => ({
+  size: { milliCpu: 250, memoryMiB: 512, storageGiB: 20 },
+  placement: { subnet: 'a', zone: 'z1', region: 'local-1', address },
+  dead,
+});
+/** All eleven addresses that a /28 gives. */
+const full = (dead: boolean): ExistingMachine[] =>
+  Array.from({ length: 11 }, (_, i) => machine(`10.0.0.${4 + i}`, dead));
+
+describe('a pod that can run', () => {
+  it('gets its profile, the smallest size, and an address of the subnet', () => {
+    const verdict = decide(small);
+    expect(verdict).toMatchObject({
+      runs: true,
+      profile: 'apps',
+      size: { milliCpu: 250, memoryMiB: 512, storageGiB: 20 },
+      placement: { subnet: 'a', zone: 'z1', region: 'local-1' },
+    });
+  });
+
+  it('gets the one address that is left', () => {
+    const others = full(true).filter(({ placement }) => placement.address !== '10.0.0.9');
+    expect(decide({ ...small, occupancy: machines(...others) })).toMatchObject({
+      placement: { address: '10.0.0.9' },
+    });
+  });
+
+  it('gets the room that a dead machine no longer takes', () => {
+    const capacity = { memoryMiB: 512, milliCpu: 250 };
+    expect(decide({ ...small, capacity, occupancy: machines(machine('10.0.0.4', true)) }).runs).toBe(true);
+    expect(decide({ ...small, capacity, occupancy: machines(machine('10.0.0.4')) }).runs).toBe(false);
+  });
+});
+
+describe('a pod that cannot run says why', () => {
+  const privileged = pod({ spec: { containers: [{ name: 'web', securityContext: { privileged: true } }] } });
+  const huge = pod({
+    spec: { containers: [{ name: 'web', resources: { requests: { memory: '120Gi', cpu: '16' } } }] },
+  });
+  const table: readonly (readonly [string, Partial<Situation>, Refusal['reason'], string])[] = [
+    [
+      'its profile is gone',
+      { profiles: profiles() },
+      'Unschedulable',
+      'Fargate profile apps does not exist; create it, or delete the pod so that it is matched anew',
+    ],
+    [
+      'its profile no longer matches',
+      { profiles: profiles({ metadata: { name: 'apps' }, spec: { selectors: [{ namespace: 'other' }] } }) },
+      'Unschedulable',
+      'Fargate profile apps no longer matches the pod; delete the pod so that it is matched anew',
+    ],
+    [
+      'a field is refused',
+      { pod: privileged },
+      'POD_UNSUPPORTED_ON_FARGATE',
+      'Pod not supported on Fargate: invalid SecurityContext fields: Privileged',
+    ],
+    [
+      'it is larger than every size',
+      { pod: huge },
+      'POD_CPU_MEM_EXCEEDS_MAX_FARGATE_SIZE',
+      "Your pod's cpu/memory requirements exceed the max Fargate configuration",
+    ],
+    [
+      'the hosts are full',
+      { capacity: { memoryMiB: 600, milliCpu: 4000 }, occupancy: machines(machine('10.0.0.4')) },
+      'Unschedulable',
+      'Fargate capacity is unavailable at this time. Please try again later or in a different availability zone',
+    ],
+    [
+      'the subnets are full',
+      { occupancy: machines(...full(true)) },
+      'Unschedulable',
+      "No free address in the Fargate profile's subnets: a",
+    ],
+    ['there is no subnet', { subnets: [] }, 'Unschedulable', 'The cluster has no private subnet'],
+  ];
+  it.each(table)('%s', (_name, difference, reason, message) => {
+    expect(decide({ ...small, ...difference })).toEqual({ runs: false, reason, message });
+  });
+});

@@ -1,0 +1,96 @@
+/**
+ * The whole decision about one pod, pure: which profile, whether it is supported, which size, which address.
+ * The scheduler writes its outcome; `plan` and `why` will print the same.
+ */
+import type { Placement, Size } from '../machine/machine.ts';
+import { PROFILE_LABEL, TOO_LARGE_REASON, UNSUPPORTED_REASON } from '../names.ts';
+import type { Occupancy, Room } from '../placement/occupancy.ts';
+import { place } from '../placement/place.ts';
+import { zoneMismatch } from '../placement/selection.ts';
+import { type Places, regionAllowed, type SubnetLike, subnetsFor } from '../placement/subnets.ts';
+import type { Pod } from '../pod.ts';
+import { type Matcher, type Profile, profileMatches } from '../profile/match.ts';
+import { requestsOf } from '../sizing/requests.ts';
+import { sizeFor } from '../sizing/size.ts';
+import type { Policy } from '../validation/policy.ts';
+import { refusal, violationsOf } from '../validation/validate.ts';
+import type { Claims } from '../validation/volumes.ts';
+
+/** What the decision reads of a FargateProfile. */
+export interface SchedulingProfile extends Profile {
+  readonly spec: Profile['spec'] & { readonly subnets?: readonly string[]; readonly policy?: Policy };
+}
+
+/** Everything that the decision depends on. */
+export interface Situation {
+  readonly pod: Pod;
+  readonly profiles: Matcher<SchedulingProfile>;
+  readonly subnets: readonly SubnetLike[];
+  readonly occupancy: Occupancy;
+  /** Room of all hosts together. */
+  readonly capacity: Room;
+  readonly claims: Claims;
+  readonly region: string;
+  /** Where pods may run; undefined for the defaults. */
+  readonly places?: Places;
+}
+
+/** Why a pod stays Pending: reason and message of its `PodScheduled` condition. */
+export interface Refusal {
+  readonly runs: false;
+  readonly reason: typeof UNSUPPORTED_REASON | typeof TOO_LARGE_REASON | 'Unschedulable';
+  readonly message: string;
+}
+
+/** The outcome for one pod. */
+export type Verdict =
+  | { readonly runs: true; readonly profile: string; readonly size: Size; readonly placement: Placement }
+  | Refusal;
+
+const no = (reason: Refusal['reason'], message: string): Refusal => ({ runs: false, reason, message });
+
+/**
+ * Decides about a pod that admission has given to us.
+ * @throws QuantityError when a quantity of the pod is malformed, which the API server does not store
+ */
+export const decide = (situation: Situation): Verdict => {
+  const { pod, region, places = {} } = situation;
+  const found = profileOf(situation);
+  if (typeof found === 'string') return no('Unschedulable', found);
+  if (!regionAllowed(region, places))
+    return no('Unschedulable', `Fargate is not supported in the requested region: ${region}`);
+
+  const refused = refusal(pod, violationsOf(pod, found.spec.policy, situation.claims));
+  if (refused !== undefined) return no(UNSUPPORTED_REASON, refused);
+
+  const sizing = sizeFor(requestsOf(pod));
+  if ('tooLarge' in sizing) return no(sizing.tooLarge.reason, sizing.tooLarge.message);
+
+  const mismatch = zoneMismatch(pod, region);
+  const placing = place({
+    podUid: pod.metadata.uid ?? '',
+    size: sizing.ok,
+    region,
+    subnets: subnetsFor(found.spec.subnets, situation.subnets, places),
+    occupancy: situation.occupancy,
+    capacity: situation.capacity,
+    ...(mismatch === undefined ? {} : { mismatch }),
+  });
+  if ('waits' in placing) return no('Unschedulable', placing.waits.message);
+  return { runs: true, profile: found.metadata.name, size: sizing.ok, placement: placing.placement };
+};
+
+/** The profile that admission chose, checked again (spec/fargate.md §14, row 13), or why there is none. */
+const profileOf = ({ pod, profiles }: Situation): SchedulingProfile | string => {
+  const { labels = {}, namespace = 'default' } = pod.metadata;
+  const name = labels[PROFILE_LABEL];
+  if (name === undefined)
+    return `the pod has no label ${PROFILE_LABEL}; delete it so that it is matched anew`;
+  const profile = profiles.get(name);
+  if (profile === undefined) {
+    return `Fargate profile ${name} does not exist; create it, or delete the pod so that it is matched anew`;
+  }
+  return profileMatches(profile, labels, namespace)
+    ? profile
+    : `Fargate profile ${name} no longer matches the pod; delete the pod so that it is matched anew`;
+};

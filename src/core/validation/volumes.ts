@@ -1,0 +1,72 @@
+/** Which volumes of a pod are refused (spec/fargate.md §3.3). */
+import type { PersistentVolume, PersistentVolumeClaim } from 'kubernetes-types/core/v1.js';
+import type { Pod, Volume } from '../pod.ts';
+import type { Policy } from './policy.ts';
+
+/** What is known of claims in the pod's namespace and of volumes; undefined means that there is none. */
+export interface Claims {
+  claim(name: string): PersistentVolumeClaim | undefined;
+  volume(name: string): PersistentVolume | undefined;
+}
+
+/** One item of the clause. */
+export interface RefusedVolume {
+  readonly index: number;
+  readonly text: string;
+  /** The claim may still appear or be bound. */
+  readonly transient: boolean;
+}
+
+const SUPPORTED: ReadonlySet<string> = new Set([
+  'emptyDir',
+  'secret',
+  'configMap',
+  'projected',
+  'downwardAPI',
+  'nfs',
+  'persistentVolumeClaim',
+]);
+
+/** Kinds that need nothing outside the guest, for profiles that allow them. */
+const SUPPORTED_WHEN_OPEN: ReadonlySet<string> = new Set(['hostPath', 'image']);
+
+/** The driver that every node carries; no other claim can be mounted (§3.4). */
+const DRIVER = 'efs.csi.aws.com';
+
+/** A volume without any source becomes an emptyDir when it is stored (Kubernetes API defaulting). */
+const sourceOf = (volume: Volume): string => {
+  for (const [key, value] of Object.entries(volume)) if (key !== 'name' && value != null) return key;
+  return 'emptyDir';
+};
+
+const refusedClaim = (name: string, claims: Claims): Omit<RefusedVolume, 'index'> | undefined => {
+  const claim = claims.claim(name);
+  if (claim === undefined) return { text: `persistentvolumeclaim "${name}" not found`, transient: true };
+  const volumeName = claim.spec?.volumeName;
+  if (claim.status?.phase !== 'Bound' || !volumeName)
+    return { text: `PVC ${name} not bound`, transient: true };
+  const volume = claims.volume(volumeName);
+  if (volume === undefined) return { text: `persistentvolume "${volumeName}" not found`, transient: true };
+  const bound = `PVC ${name} bound to invalid PV ${volumeName}`;
+  const csi = volume.spec?.csi;
+  if (!csi) return { text: `${bound} with nil CSI spec`, transient: false };
+  if (csi.driver !== DRIVER) return { text: `${bound} with CSI Driver: ${csi.driver}`, transient: false };
+  return undefined;
+};
+
+/** Every volume that is refused, in the order of the pod's list. */
+export const refusedVolumes = (
+  pod: Pod,
+  policy: Policy,
+  claims: Claims | undefined,
+): readonly RefusedVolume[] =>
+  (pod.spec.volumes ?? []).flatMap((volume, index): RefusedVolume[] => {
+    const source = sourceOf(volume);
+    if (source === 'persistentVolumeClaim' && claims !== undefined) {
+      const refused = refusedClaim(volume.persistentVolumeClaim?.claimName ?? '', claims);
+      if (refused === undefined) return [];
+      return [{ ...refused, index, text: `${volume.name} not supported because: ${refused.text}` }];
+    }
+    if (SUPPORTED.has(source) || (policy.volumes && SUPPORTED_WHEN_OPEN.has(source))) return [];
+    return [{ index, text: `${volume.name} is of an unsupported volume Type`, transient: false }];
+  });
