@@ -1,0 +1,75 @@
+/** Our kinds as CustomResourceDefinitions, from the same schemas as their types. */
+import { GROUP, VERSION } from '../core/names.ts';
+import { fargateProfileKind } from './fargate-profile.ts';
+import type { Kind } from './kind.ts';
+import { microVMKind } from './micro-vm.ts';
+import { subnetKind } from './subnet.ts';
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** All kinds of group cloister.dev. */
+export const KINDS: readonly Kind[] = [fargateProfileKind, microVMKind, subnetKind];
+
+/**
+ * JSON Schema as TypeBox writes it → structural schema: every node has a type, and records are
+ * `additionalProperties` instead of `patternProperties`.
+ * Source: Kubernetes documentation "Extend the Kubernetes API with CustomResourceDefinitions".
+ */
+const structural = (schema: Json): Json => {
+  if (Array.isArray(schema)) return schema.map(structural);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const entries = Object.entries(schema as Record<string, Json>).map(([key, value]): [string, Json] => {
+    if (key === 'patternProperties')
+      return ['additionalProperties', structural(Object.values(value ?? {})[0])];
+    if (key === 'properties')
+      return [key, Object.fromEntries(Object.entries(value ?? {}).map(([k, v]) => [k, structural(v)]))];
+    return [key, key === 'items' ? structural(value) : value];
+  });
+  const result = Object.fromEntries(entries);
+  return 'enum' in result && !('type' in result) ? { type: 'string', ...result } : result;
+};
+
+/** TypeBox keeps its own marks as hidden members; plain JSON has none. */
+const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
+
+const openApi = (kind: Kind) => ({
+  type: 'object',
+  description: kind.description,
+  required: ['spec'],
+  properties: {
+    apiVersion: { type: 'string' },
+    kind: { type: 'string' },
+    metadata: { type: 'object' },
+    spec: structural(plain(kind.spec)),
+    status: structural(plain(kind.status)),
+  },
+  ...(kind.rules.length > 0 ? { 'x-kubernetes-validations': plain(kind.rules) } : {}),
+});
+
+/** The CustomResourceDefinition (apiextensions.k8s.io/v1) of a kind, with a status subresource. */
+export const definitionOf = (kind: Kind) => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `${kind.plural}.${GROUP}` },
+  spec: {
+    group: GROUP,
+    scope: 'Cluster',
+    names: {
+      kind: kind.kind,
+      listKind: `${kind.kind}List`,
+      plural: kind.plural,
+      singular: kind.kind.toLowerCase(),
+      ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
+    },
+    versions: [
+      {
+        name: VERSION,
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: openApi(kind) },
+        subresources: { status: {} },
+        additionalPrinterColumns: kind.columns,
+      },
+    ],
+  },
+});

@@ -1,0 +1,93 @@
+/** Who the product is to the API server, and what it may do there: no more than its stages need. */
+import { CONTROLLER_USER, GROUP, PROXY_SERVICE_ACCOUNT, SYSTEM_NAMESPACE } from '../../core/names.ts';
+
+const RBAC = 'rbac.authorization.k8s.io';
+const READ = ['get', 'list', 'watch'];
+
+const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
+  apiGroups: [group],
+  resources,
+  verbs,
+});
+
+const rules = [
+  rule('', ['pods'], [...READ, 'patch', 'delete']),
+  rule('', ['pods/binding'], ['create']),
+  rule('', ['pods/status'], ['patch']),
+  rule('', ['nodes'], [...READ, 'create', 'patch', 'delete']),
+  rule('', ['nodes/status'], ['patch']),
+  rule('', ['events'], ['get', 'create', 'update']),
+  rule('', ['namespaces', 'persistentvolumes', 'persistentvolumeclaims'], READ),
+  // The log router's configuration, by its fixed name (spec/fargate.md §10.1).
+  { ...rule('', ['configmaps'], READ), resourceNames: ['aws-logging'] },
+  rule('coordination.k8s.io', ['leases'], READ),
+  rule(GROUP, ['fargateprofiles', 'subnets'], READ),
+  rule(GROUP, ['microvms'], [...READ, 'create', 'patch', 'delete']),
+  rule(GROUP, ['fargateprofiles/status', 'subnets/status', 'microvms/status'], ['patch']),
+  rule('certificates.k8s.io', ['certificatesigningrequests'], [...READ, 'create', 'delete']),
+  rule('certificates.k8s.io', ['certificatesigningrequests/approval'], ['patch']),
+  {
+    ...rule('certificates.k8s.io', ['signers'], ['approve']),
+    resourceNames: ['kubernetes.io/kube-apiserver-client-kubelet', 'kubernetes.io/kubelet-serving'],
+  },
+];
+
+const user = { apiGroup: RBAC, kind: 'User', name: CONTROLLER_USER };
+
+const binding = (
+  kind: 'ClusterRoleBinding' | 'RoleBinding',
+  name: string,
+  roleKind: 'ClusterRole' | 'Role',
+  role: string,
+  subject: object,
+  namespace?: string,
+) => ({
+  apiVersion: `${RBAC}/v1`,
+  kind,
+  metadata: namespace === undefined ? { name } : { name, namespace },
+  roleRef: { apiGroup: RBAC, kind: roleKind, name: role },
+  subjects: [subject],
+});
+
+const role = (name: string, namespace: string, list: readonly object[]) => ({
+  apiVersion: `${RBAC}/v1`,
+  kind: 'Role',
+  metadata: { name, namespace },
+  rules: list,
+});
+
+/**
+ * Namespace, roles and bindings. Nothing here, nor in Kubernetes' defaults, approves a certificate that a
+ * node asks for itself: only the controller approves, and only what it asked for.
+ */
+export const rbacManifests = (): readonly object[] => [
+  { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } },
+  { apiVersion: `${RBAC}/v1`, kind: 'ClusterRole', metadata: { name: CONTROLLER_USER }, rules },
+  binding('ClusterRoleBinding', CONTROLLER_USER, 'ClusterRole', CONTROLLER_USER, user),
+  role(CONTROLLER_USER, SYSTEM_NAMESPACE, [
+    rule('coordination.k8s.io', ['leases'], ['create', 'update', 'patch', 'delete']),
+  ]),
+  binding('RoleBinding', CONTROLLER_USER, 'Role', CONTROLLER_USER, user, SYSTEM_NAMESPACE),
+  {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name: PROXY_SERVICE_ACCOUNT, namespace: 'kube-system' },
+    automountServiceAccountToken: false,
+  },
+  binding('ClusterRoleBinding', 'cloister:kube-proxy', 'ClusterRole', 'system:node-proxier', {
+    kind: 'ServiceAccount',
+    name: PROXY_SERVICE_ACCOUNT,
+    namespace: 'kube-system',
+  }),
+  role('cloister:kube-proxy-token', 'kube-system', [
+    { ...rule('', ['serviceaccounts/token'], ['create']), resourceNames: [PROXY_SERVICE_ACCOUNT] },
+  ]),
+  binding(
+    'RoleBinding',
+    'cloister:kube-proxy-token',
+    'Role',
+    'cloister:kube-proxy-token',
+    user,
+    'kube-system',
+  ),
+];

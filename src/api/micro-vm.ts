@@ -1,0 +1,78 @@
+/** MicroVM: one pod's machine, between Pod and Node (design: one condition per stage). */
+import { type Static, Type } from 'typebox';
+import type { LifeStatus } from '../core/machine/life.ts';
+import type { Machine } from '../core/machine/machine.ts';
+import { API_VERSION } from '../core/names.ts';
+import { Condition, type Frozen, type Kind, type NamedMeta, rules } from './kind.ts';
+
+const Spec = Type.Object(
+  {
+    pod: Type.Object(
+      { namespace: Type.String(), name: Type.String(), uid: Type.String() },
+      { description: 'The pod that the machine exists for.' },
+    ),
+    profile: Type.String({ description: 'Name of the FargateProfile.' }),
+    size: Type.Object({
+      milliCpu: Type.Integer({ minimum: 1, description: 'Thousandths of a vCPU.' }),
+      memoryMiB: Type.Integer({ minimum: 1, description: 'Memory of the virtual machine in MiB.' }),
+      storageGiB: Type.Integer({ minimum: 1, description: 'Scratch disk in GiB.' }),
+    }),
+    placement: Type.Object({
+      subnet: Type.String(),
+      zone: Type.String(),
+      region: Type.String(),
+      address: Type.String({ description: 'IPv4 address of pod and node alike.' }),
+    }),
+    securityGroups: Type.Array(Type.String(), {
+      description: 'Security groups; none means the cluster security group.',
+    }),
+    image: Type.String({ description: 'Hash that names the guest image.' }),
+  },
+  rules({ rule: 'self == oldSelf', message: 'the spec of a MicroVM is frozen when it is created' }),
+);
+
+const Status = Type.Object({
+  phase: Type.Optional(Type.String({ description: 'The stage that the machine is in, for people.' })),
+  conditions: Type.Optional(Type.Array(Condition, { description: 'One per stage.' })),
+  stages: Type.Optional(
+    Type.Record(Type.String(), Type.String({ format: 'date-time' }), {
+      description: 'When each stage was reached, RFC 3339 with milliseconds.',
+    }),
+  ),
+});
+
+/** A machine's stored shape. Its spec is the `Machine` of core without the name, which is the object's. */
+export interface MicroVM {
+  readonly apiVersion?: typeof API_VERSION;
+  readonly kind?: 'MicroVM';
+  readonly metadata: NamedMeta;
+  readonly spec: Frozen<Static<typeof Spec>>;
+  readonly status?: LifeStatus;
+}
+
+/** The machine that a MicroVM describes. */
+export const machineOf = (vm: MicroVM): Machine => ({ name: vm.metadata.name, ...vm.spec });
+
+/** The kind, for the CRD. */
+export const microVMKind: Kind = {
+  kind: 'MicroVM',
+  plural: 'microvms',
+  shortNames: ['mvm'],
+  description: "One pod's machine and how far it has come.",
+  spec: Spec,
+  status: Status,
+  columns: [
+    { name: 'Namespace', type: 'string', jsonPath: '.spec.pod.namespace' },
+    { name: 'Pod', type: 'string', jsonPath: '.spec.pod.name' },
+    { name: 'Size', type: 'string', jsonPath: '.metadata.annotations.CapacityProvisioned' },
+    { name: 'Address', type: 'string', jsonPath: '.spec.placement.address' },
+    { name: 'Node', type: 'string', jsonPath: '.metadata.annotations.cloister\\.dev/node' },
+    { name: 'Running', type: 'string', jsonPath: '.status.conditions[?(@.type=="Running")].status' },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase', priority: 1 },
+    { name: 'Profile', type: 'string', jsonPath: '.spec.profile', priority: 1 },
+    { name: 'Subnet', type: 'string', jsonPath: '.spec.placement.subnet', priority: 1 },
+    { name: 'Image', type: 'string', jsonPath: '.spec.image', priority: 1 },
+  ],
+  rules: [],
+};
