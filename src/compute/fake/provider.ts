@@ -1,0 +1,86 @@
+/**
+ * Machines that are files: each is one JSON file in a directory, so they outlive a killed process as real
+ * ones do. For thousands of machines in benchmarks and for fault tests; nothing runs in them, and
+ * `fakeKubelets` answers in their place.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Machine } from '../../core/machine/machine.ts';
+import type { Capacity, Observation, Provider } from '../provider.ts';
+
+/** What a machine's file says. */
+export interface FakeMachine {
+  readonly machine: Machine;
+  readonly state: 'running' | 'dead';
+  readonly seeded: boolean;
+  readonly capped: boolean;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly reason?: string;
+}
+
+const SUFFIX = '.json';
+
+/** Path of a machine's file. */
+export const fakeMachineFile = (directory: string, name: string): string =>
+  join(directory, `${name}${SUFFIX}`);
+
+/** Reads a machine's file; undefined when there is none. */
+export const readFakeMachine = (directory: string, name: string): FakeMachine | undefined => {
+  const file = fakeMachineFile(directory, name);
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as FakeMachine) : undefined;
+};
+
+/** Writes a machine's file in one step, so that a killed writer leaves the old one. */
+export const writeFakeMachine = (directory: string, machine: FakeMachine): void => {
+  const file = fakeMachineFile(directory, machine.machine.name);
+  writeFileSync(`${file}.new`, JSON.stringify(machine));
+  renameSync(`${file}.new`, file);
+};
+
+/** The provider over such a directory, which is made when missing. */
+export const fakeProvider = (directory: string, capacity: Capacity): Provider => {
+  mkdirSync(directory, { recursive: true });
+  const change = (machine: Machine, difference: Partial<FakeMachine>): void => {
+    const known = readFakeMachine(directory, machine.name);
+    if (known !== undefined) writeFakeMachine(directory, { ...known, ...difference });
+  };
+  return {
+    name: 'fake',
+    capacity: async () => capacity,
+    ensure: async (machine) => {
+      if (readFakeMachine(directory, machine.name) !== undefined) return;
+      const startedAt = new Date().toISOString();
+      writeFakeMachine(directory, { machine, state: 'running', seeded: false, capped: false, startedAt });
+    },
+    feed: async (machine) => change(machine, { seeded: true }),
+    cap: async (machine) => change(machine, { capped: true }),
+    inspect: async (name) => observe(readFakeMachine(directory, name)),
+    remove: async (name) => rmSync(fakeMachineFile(directory, name), { force: true }),
+    list: async () =>
+      readdirSync(directory)
+        .filter((file) => file.endsWith(SUFFIX))
+        .map((file) => basename(file, SUFFIX)),
+    watch: (changed) => {
+      const watcher = watch(directory, (_event, file) => {
+        if (file?.endsWith(SUFFIX)) changed(basename(file, SUFFIX));
+      });
+      return () => watcher.close();
+    },
+  };
+};
+
+const observe = (machine: FakeMachine | undefined): Observation => {
+  if (machine === undefined) return { state: 'absent' };
+  if (machine.state === 'dead') return { state: 'dead', reason: machine.reason ?? 'the machine ended' };
+  return { state: 'running', seeded: machine.seeded, startedAt: new Date(machine.startedAt) };
+};

@@ -1,0 +1,69 @@
+/** Delivering seeds to a guest by its virtio port. */
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pack } from 'tar-stream';
+import type { Seed } from '../provider.ts';
+
+/** The seed as a tar archive; entries carry their absolute path below `.`. */
+export const seedArchive = async (seed: Seed): Promise<Buffer> => {
+  const archive = pack();
+  for (const [path, { content, mode }] of Object.entries(seed.files)) {
+    archive.entry({ name: `.${path}`, mode, mtime: new Date(0) }, content);
+  }
+  archive.finalize();
+  return buffer(archive);
+};
+
+/** Sends one frame and gives the guest's answer: `ok`, or why it is to be sent again. */
+const exchange = (socket: Socket, archive: Buffer, signal: AbortSignal): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const sum = createHash('sha256').update(archive).digest('hex');
+    const abort = (): void => {
+      socket.destroy();
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    const end = (result: string): void => {
+      signal.removeEventListener('abort', abort);
+      socket.destroy();
+      resolve(result);
+    };
+    socket.on('error', (cause) => end(cause.message)).on('close', () => end('the connection was closed'));
+    const lines = createInterface({ input: socket });
+    lines.on('error', (cause: Error) => end(cause.message)); // readline passes on what its input emits
+    lines.on('line', (line) => {
+      const [word, ...rest] = line.trim().split(' ');
+      // An answer to an earlier sender, who went before it came, has another sum.
+      if (word === 'OK' && rest[0] === sum) end('ok');
+      else if (word === 'ERR') end(rest.join(' '));
+    });
+    socket.write(`SEED ${archive.length} ${sum}\n`);
+    socket.write(archive);
+  });
+
+/**
+ * Delivers an archive, again and again if need be: a guest that still boots has not opened its port, and one
+ * whose last sender went in the middle of a frame has to find the beginning of the next.
+ * @param refused is told why an attempt failed
+ * @throws the reason of `signal` when it aborts
+ */
+export const deliver = async (
+  open: () => Promise<Socket>,
+  archive: Buffer,
+  signal: AbortSignal,
+  refused: (answer: string) => void,
+): Promise<void> => {
+  for (;;) {
+    signal.throwIfAborted();
+    const answer = await open().then(
+      (socket) => exchange(socket, archive, signal),
+      (cause: Error) => cause.message,
+    );
+    if (answer === 'ok') return;
+    refused(answer);
+    await sleep(200);
+  }
+};

@@ -1,0 +1,264 @@
+/** The `local` provider: machines as QEMU processes on this host, each in a network namespace of its own. */
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { vcpus } from '../../core/machine/machine.ts';
+import { exec } from '../../host/exec.ts';
+import { addNamespace, namespaceExists, removeNamespace } from '../../host/namespace.ts';
+import { livePid } from '../../host/process.ts';
+import { until } from '../../host/wait.ts';
+import { type Capacity, type Observation, type Provider, ProviderError, type Seed } from '../provider.ts';
+import { networkBatch } from '../render/network.ts';
+import { type Acceleration, FILES, qemuArguments } from '../render/qemu.ts';
+import { ruleset } from '../render/ruleset.ts';
+import { limitFiles } from '../render/seed.ts';
+import { cgroups, limitCgroup, makeCgroup, removeCgroup } from './cgroup.ts';
+import {
+  directories,
+  type MachineDirectory,
+  machineDirectory,
+  markSeeded,
+  observe,
+  readMachine,
+  writeDirectory,
+} from './directory.ts';
+import { deliver, seedArchive } from './feed.ts';
+import { launch } from './launch.ts';
+import { processesOf } from './processes.ts';
+import { attach, detach } from './router.ts';
+import { connectIn } from './socket.ts';
+import { watchStates } from './watch.ts';
+
+/** The host's CPU that a machine may use beyond its fraction, for the node's own processes: thousandths. */
+export const NODE_SHARE_MILLI_CPU = 250;
+
+/** How long a guest may take from its start until it has its seed; emulation on a busy host is slow. */
+const SEED_LIMIT_MS = 180_000;
+
+/** Memory of the host that is left to everything else: control plane, ordinary node, the product, MiB. */
+const HOST_RESERVE_MIB = 3072;
+
+/** Memory that QEMU takes beside the guest's own, MiB; under emulation 256 of it hold translated code. */
+const QEMU_MEMORY_MIB = { kvm: 64, tcg: 384 } as const;
+
+/** The smallest machine, MiB: with machines of this size QEMU's own memory weighs most. */
+const SMALLEST_MIB = 512;
+
+/** The image that machines boot; made by src/guest. */
+export interface BootImage {
+  readonly hash: string;
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly root: string;
+  /** The raw disk under scratch overlays of a size. */
+  scratchBase(storageGiB: number): Promise<string>;
+}
+
+/** What a local provider works with. */
+export interface LocalOptions {
+  /** Name of the cluster; prefix of every namespace and process name. */
+  readonly cluster: string;
+  /** Directory of machine directories, mode 0700 for root alone. */
+  readonly directory: string;
+  readonly image: BootImage;
+  /** Namespace of the VPC router. */
+  readonly router: string;
+  readonly acceleration: Acceleration;
+  /** Room for machines; by default what the host has, less what it needs itself. */
+  readonly capacity?: Capacity;
+}
+
+/** The host's room such that machines of any size, QEMU's own memory included, never overcommit it. */
+const hostCapacity = (acceleration: Acceleration): Capacity => {
+  const usable = Math.max(0, Math.floor(totalmem() / 2 ** 20) - HOST_RESERVE_MIB);
+  const share = SMALLEST_MIB / (SMALLEST_MIB + QEMU_MEMORY_MIB[acceleration]);
+  return { memoryMiB: Math.floor(usable * share), milliCpu: availableParallelism() * 1000 };
+};
+
+const availableMiB = (): number =>
+  Number(/^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]) / 1024;
+
+/** Makes a provider; nothing happens until it is asked for something. */
+export const localProvider = (options: LocalOptions): Provider => {
+  const { cluster, router, image, acceleration } = options;
+  const at = (name: string): MachineDirectory => machineDirectory(options.directory, name);
+  const prefix = `${cluster}-`;
+  const namespaceOf = (name: string): string => `${prefix}${name}`;
+
+  const inspect = async (name: string): Promise<Observation> => {
+    const directory = at(name);
+    if (existsSync(directory.path)) return observe(directory);
+    if (processesOf(cluster).has(name)) return { state: 'dead', reason: 'Its directory is gone.' };
+    return namespaceExists(namespaceOf(name)) || cgroups(cluster).includes(name)
+      ? { state: 'prepared' }
+      : { state: 'absent' };
+  };
+
+  const requireAlive = async (name: string): Promise<void> => {
+    const now = await inspect(name);
+    if (now.state === 'running') return;
+    throw new ProviderError(
+      'machine-dead',
+      now.state === 'dead' ? now.reason : `The machine ${name} is ${now.state}.`,
+    );
+  };
+
+  return {
+    name: 'local',
+    capacity: async () => options.capacity ?? hostCapacity(acceleration),
+    inspect,
+
+    ensure: async (machine) => {
+      const directory = at(machine.name);
+      const { state } = await inspect(machine.name);
+      if (state === 'running' || state === 'dead') return;
+      if (machine.image !== image.hash) {
+        throw new ProviderError(
+          'bad-image',
+          `the guest image ${machine.image} is not here; this host has ${image.hash}`,
+        );
+      }
+      const needed = machine.size.memoryMiB + QEMU_MEMORY_MIB[acceleration];
+      if (availableMiB() < needed) {
+        throw new ProviderError(
+          'out-of-capacity',
+          `this host has no ${needed} MiB of memory left for ${machine.name}`,
+        );
+      }
+      writeDirectory(directory, machine, {
+        qemu: `${qemuArguments(machine, { cluster, acceleration, ...image }).join('\n')}\n`,
+        network: `${networkBatch(machine).join('\n')}\n`,
+        'ruleset.nft': ruleset(machine),
+        backing: `${await image.scratchBase(machine.size.storageGiB)}\n`,
+        cgroups: `${makeCgroup(cluster, machine.name)}\n`,
+      });
+      const namespace = namespaceOf(machine.name);
+      await addNamespace(namespace);
+      await attach({ router, namespace, address: machine.placement.address });
+      await launch(namespace, directory);
+    },
+
+    feed: async (machine, seed) => {
+      const directory = at(machine.name);
+      await requireAlive(machine.name);
+      await deliverSeed(directory, seed, () => requireAlive(machine.name));
+      markSeeded(directory);
+    },
+
+    cap: async (machine) => {
+      const directory = at(machine.name);
+      await requireAlive(machine.name);
+      await deliverSeed(directory, limitFiles(machine), () => requireAlive(machine.name));
+      const share = Math.min(machine.size.milliCpu, vcpus(machine.size) * 1000) + NODE_SHARE_MILLI_CPU;
+      limitCgroup(cluster, machine.name, share);
+    },
+
+    remove: async (name) => {
+      const directory = at(name);
+      await killAll(name, () => processesOf(cluster).get(name) ?? [], directory);
+      if (existsSync(directory.path)) {
+        const log = join(directory.path, 'log');
+        if (isMounted(log)) await exec('umount', [log]);
+        const machine = readMachine(directory);
+        if (machine !== undefined) await detach({ router, address: machine.placement.address });
+      }
+      await removeNamespace(namespaceOf(name));
+      await removeCgroup(cluster, name);
+      rmSync(directory.path, { recursive: true, force: true });
+    },
+
+    list: async () => {
+      const namespaces = existsSync('/run/netns') ? readdirSync('/run/netns') : [];
+      return [
+        ...new Set([
+          ...directories(options.directory),
+          ...namespaces
+            .filter((name) => name.startsWith(`${prefix}vm-`))
+            .map((name) => name.slice(prefix.length)),
+          ...processesOf(cluster).keys(),
+          ...cgroups(cluster),
+        ]),
+      ].sort();
+    },
+
+    watch: (changed) =>
+      watchStates(
+        () =>
+          new Map(
+            directories(options.directory).map((name) => {
+              const directory = at(name);
+              const lives = livePid(directory.pidFile) !== undefined;
+              const seeded = existsSync(join(directory.path, 'seeded'));
+              return [name, `${existsSync(directory.pidFile)} ${lives} ${seeded}`];
+            }),
+          ),
+        changed,
+      ),
+  };
+};
+
+/** Delivers within the limit, giving up at once when the machine dies. @throws ProviderError */
+const deliverSeed = async (
+  directory: MachineDirectory,
+  seed: Seed,
+  requireAlive: () => Promise<void>,
+): Promise<void> => {
+  const stop = new AbortController();
+  let last = 'none';
+  const late = setTimeout(() => {
+    const what = `the guest of ${directory.path} took no seed within ${SEED_LIMIT_MS / 1000} s`;
+    stop.abort(new ProviderError('time-out', `${what}; last answer: ${last}`));
+  }, SEED_LIMIT_MS);
+  const looks = setInterval(() => {
+    requireAlive().catch((cause: Error) => stop.abort(cause));
+  }, 500);
+  try {
+    const open = () => connectIn(directory.path, FILES.seed);
+    await deliver(open, await seedArchive(seed), stop.signal, (answer) => {
+      last = answer;
+    });
+  } finally {
+    clearTimeout(late);
+    clearInterval(looks);
+  }
+};
+
+/**
+ * Ends every process of a machine: the recorded one, and any that carries its name. A launch that is under way
+ * holds the lock without a name yet; it is waited for, and then ended.
+ */
+const killAll = async (
+  name: string,
+  found: () => readonly number[],
+  directory: MachineDirectory,
+): Promise<void> => {
+  const lock = join(directory.path, 'lock');
+  const held = async (): Promise<boolean> =>
+    existsSync(lock) &&
+    !(await exec('flock', ['--nonblock', lock, 'true']).then(
+      () => true,
+      () => false,
+    ));
+  await until(
+    async () => {
+      const recorded = livePid(directory.pidFile);
+      const pids = [...found(), ...(recorded === undefined ? [] : [recorded])];
+      for (const pid of new Set(pids)) signalIfThere(pid);
+      return pids.length === 0 && !(await held());
+    },
+    { limitMs: 30_000, what: `the processes of ${name} to end after SIGKILL` },
+  );
+};
+
+const signalIfThere = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause;
+  }
+};
+
+const isMounted = (path: string): boolean =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .some((line) => line.split(' ')[1] === path.replaceAll(' ', '\\040'));

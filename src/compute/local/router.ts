@@ -1,0 +1,169 @@
+/**
+ * The VPC router of a cluster: a network namespace to which every other one is attached by a routed veth
+ * pair. Inside the attached namespace `eth0` has the address and a default route by way of 169.254.0.1; the
+ * router has one route per attached address. There is no bridge: every packet passes a routed path, the only
+ * place where this kernel can filter with connection tracking (prototype fact 10).
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { exec } from '../../host/exec.ts';
+import {
+  addNamespace,
+  inNamespace,
+  ipBatch,
+  namespaceExists,
+  removeNamespace,
+} from '../../host/namespace.ts';
+import { ROUTER_ADDRESS, ROUTER_MAC } from '../render/link.ts';
+import { UPLINK_PREFIX, uplinkHostRuleset, uplinkName, vpcRuleset } from '../render/router.ts';
+
+/** The router's interface towards an attached address: `v` and the address in hexadecimal, 9 characters. */
+export const linkName = (address: string): string =>
+  `v${address
+    .split('.')
+    .map((octet) => Number(octet).toString(16).padStart(2, '0'))
+    .join('')}`;
+
+const inside = async (namespace: string, program: string, args: readonly string[], input?: string) => {
+  const [command, all] = inNamespace(namespace, program, args);
+  return exec(command, all, input === undefined ? {} : { input });
+};
+
+/** Kernel settings of a namespace, by their path below /proc/sys/net. */
+const settings = async (namespace: string, values: Readonly<Record<string, string>>): Promise<void> => {
+  const lines = Object.entries(values).map(([path, value]) => `echo ${value} >/proc/sys/net/${path}`);
+  await inside(namespace, 'sh', ['-ec', lines.join('\n')]);
+};
+
+const hasLink = async (namespace: string, link: string): Promise<boolean> =>
+  (await exec('ip', ['-n', namespace, '-br', 'link', 'show'])).split('\n').some((line) => {
+    const name = line.split(/[\s@]/)[0];
+    return name === link;
+  });
+
+/**
+ * Makes the router namespace, or completes one that was left half-made. With `egress` it gets an uplink to
+ * the host's default route, and masquerades; nothing can come in that way.
+ * @throws ExecError when the kernel refuses (a missing feature is named in the error)
+ */
+export const createRouter = async (router: { name: string; egress: boolean }): Promise<void> => {
+  await addNamespace(router.name);
+  // Strict reverse-path filtering: with one route per address, nobody sends from an address not its own.
+  await settings(router.name, {
+    'ipv4/ip_forward': '1',
+    'ipv4/conf/all/rp_filter': '1',
+    'ipv4/conf/default/rp_filter': '1',
+    'ipv6/conf/all/disable_ipv6': '1',
+    'ipv6/conf/default/disable_ipv6': '1',
+  });
+  await inside(router.name, 'nft', ['-f', '-'], vpcRuleset());
+  if (router.egress) await addUplink(router.name);
+};
+
+/** The interface and the settings directory of the host's default route. @throws Error when there is none */
+const hostDefaultDevice = async (): Promise<string> => {
+  const routes = JSON.parse(await exec('ip', ['-4', '-j', 'route', 'show', 'default'])) as { dev?: string }[];
+  const device = routes[0]?.dev;
+  if (device === undefined) {
+    throw new Error('this host has no default route, so machines can have no egress: start without egress');
+  }
+  return device;
+};
+
+const forwardingOf = (device: string): string => `/proc/sys/net/ipv4/conf/${device}/forwarding`;
+
+/** The first /30 of 169.254.255.0/24 that no interface of the host uses; gives its third number's base. */
+const freeUplinkBlock = async (): Promise<number> => {
+  const links = JSON.parse(await exec('ip', ['-4', '-j', 'addr', 'show'])) as {
+    addr_info?: { local?: string }[];
+  }[];
+  const used = new Set(links.flatMap((link) => link.addr_info?.map((info) => info.local) ?? []));
+  for (let base = 0; base < 256; base += 4) if (!used.has(`169.254.255.${base + 1}`)) return base;
+  throw new Error('all 64 uplink networks in 169.254.255.0/24 are taken by interfaces of this host');
+};
+
+const addUplink = async (router: string): Promise<void> => {
+  const device = await hostDefaultDevice();
+  const peer = uplinkName(router);
+  if (!(await hasLink(router, 'uplink'))) {
+    const base = await freeUplinkBlock();
+    const [host, own] = [`169.254.255.${base + 1}`, `169.254.255.${base + 2}`];
+    // What forwarding was before is kept as the link's alias, to be put back when the router goes.
+    const before = `${device} ${readFileSync(forwardingOf(device), 'utf8').trim()}`;
+    await exec('ip', ['-batch', '-'], {
+      input: [
+        `link add ${peer} alias "${before}" type veth peer name uplink netns ${router}`,
+        `addr add ${host}/30 dev ${peer}`,
+        `link set ${peer} up`,
+        '',
+      ].join('\n'),
+    });
+    await ipBatch(router, [
+      `addr add ${own}/30 dev uplink`,
+      'link set uplink up',
+      `route replace default via ${host} dev uplink`,
+    ]);
+  }
+  // Per interface and not for the whole host: no other interface of the host begins to forward.
+  for (const name of [peer, device]) writeFileSync(forwardingOf(name), '1');
+  await exec('nft', ['-f', '-'], { input: uplinkHostRuleset(router) });
+};
+
+/** An address, the namespace that gets it and the router it is attached to. */
+export interface Attachment {
+  readonly router: string;
+  readonly namespace: string;
+  /** IPv4, without a prefix length. */
+  readonly address: string;
+}
+
+/** Gives the namespace, which must exist, an `eth0` with the address. Completes what is half-made. */
+export const attach = async ({ router, namespace, address }: Attachment): Promise<void> => {
+  const link = linkName(address);
+  // The other end of a link may have gone with its namespace, while the kernel has not yet taken this one away.
+  if ((await hasLink(router, link)) && !(await hasLink(namespace, 'eth0'))) await detach({ router, address });
+  if (!(await hasLink(router, link))) {
+    await exec('ip', [
+      ...['-n', router, 'link', 'add', link, 'address', ROUTER_MAC, 'type', 'veth'],
+      ...['peer', 'name', 'eth0', 'netns', namespace],
+    ]);
+  }
+  await ipBatch(router, [
+    `addr replace ${ROUTER_ADDRESS}/32 dev ${link}`,
+    `link set ${link} up`,
+    `route replace ${address}/32 dev ${link}`,
+  ]);
+  await ipBatch(namespace, [
+    `addr replace ${address}/32 dev eth0`,
+    'link set eth0 up',
+    `route replace default via ${ROUTER_ADDRESS} dev eth0 onlink src ${address}`,
+  ]);
+};
+
+/** Sends a range by way of an attached address: the pods behind an ordinary node, for example. */
+export const route = async (way: { router: string; cidr: string; via: string }): Promise<void> => {
+  await ipBatch(way.router, [`route replace ${way.cidr} via ${way.via} dev ${linkName(way.via)} onlink`]);
+};
+
+/** Removes the link of an address, and with it `eth0` at the other end; nothing when it does not exist. */
+export const detach = async ({ router, address }: Omit<Attachment, 'namespace'>): Promise<void> => {
+  if (!namespaceExists(router) || !(await hasLink(router, linkName(address)))) return;
+  await exec('ip', ['-n', router, 'link', 'del', linkName(address)]);
+};
+
+const hostLinks = async (): Promise<readonly { ifname: string; ifalias?: string }[]> =>
+  JSON.parse(await exec('ip', ['-j', 'link', 'show'])) as { ifname: string; ifalias?: string }[];
+
+/** Removes the router, its links and uplink, and puts the host's forwarding back; nothing when it is gone. */
+export const removeRouter = async (name: string): Promise<void> => {
+  const peer = uplinkName(name);
+  const links = await hostLinks();
+  const uplink = links.find((link) => link.ifname === peer);
+  if (uplink !== undefined) {
+    const [device, before] = (uplink.ifalias ?? '').split(' ');
+    const others = links.some((link) => link.ifname !== peer && link.ifname.startsWith(UPLINK_PREFIX));
+    if (device && before && !others) writeFileSync(forwardingOf(device), before);
+    await exec('ip', ['link', 'del', peer]);
+  }
+  await removeNamespace(name);
+  await exec('nft', ['-f', '-'], { input: `table inet ${peer}\ndelete table inet ${peer}\n` });
+};

@@ -1,0 +1,110 @@
+/** Golden copies of everything that one machine is rendered to, and the properties that they must not lose. */
+import { expect, test } from 'vitest';
+import type { Machine, Size } from '../../core/machine/machine.ts';
+import { networkBatch } from './network.ts';
+import { machineUser, qemuArguments } from './qemu.ts';
+import { uplinkHostRuleset, uplinkName, vpcRuleset } from './router.ts';
+import { ruleset } from './ruleset.ts';
+import { limitFiles, renewalFiles, seedFiles } from './seed.ts';
+
+const machine: Machine = {
+  name: 'vm-7f1c2f3e-0d3b-4f0e-9d4e-2b9a1f6c5d10',
+  pod: { namespace: 'shop', name: 'cart-0', uid: '7f1c2f3e-0d3b-4f0e-9d4e-2b9a1f6c5d10' },
+  profile: 'shop',
+  size: { milliCpu: 250, memoryMiB: 512, storageGiB: 20 },
+  placement: { subnet: 'private-a', zone: 'local-1a', region: 'local-1', address: '10.42.64.7' },
+  securityGroups: [],
+  image: '0123456789abcdef',
+};
+
+const host = {
+  cluster: 'cloister',
+  kernel: '/image/kernel',
+  initrd: '/image/initrd',
+  root: '/image/root.erofs',
+};
+const credentials = {
+  client: { certificate: 'CLIENT CERTIFICATE\n', key: 'CLIENT KEY\n' },
+  serving: { certificate: 'SERVING CERTIFICATE\n', key: 'SERVING KEY\n' },
+  proxyToken: 'TOKEN',
+};
+const seed = () =>
+  seedFiles({
+    machine,
+    nodeName: 'fargate-ip-10-42-64-7.local-1.compute.internal',
+    cluster: {
+      server: 'https://10.42.0.2:6443',
+      ca: 'AUTHORITY\n',
+      clusterDns: '10.96.0.10',
+      clusterDomain: 'cluster.local',
+      resolver: '10.42.0.2',
+      registries: [{ host: 'registry.cloister.internal:5000', endpoint: 'http://10.42.0.2:5000' }],
+    },
+    credentials,
+  });
+const listing = (files: Readonly<Record<string, { content: string; mode: number }>>): string =>
+  Object.entries(files)
+    .map(([path, { content, mode }]) => `=== ${path} ${mode.toString(8)}\n${content}`)
+    .join('\n');
+
+test.each(['tcg', 'kvm'] as const)('QEMU arguments under %s', async (acceleration) => {
+  const lines = qemuArguments(machine, { ...host, acceleration });
+  await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot(`golden/qemu-${acceleration}`);
+});
+
+test('network', async () => {
+  await expect(`${networkBatch(machine).join('\n')}\n`).toMatchFileSnapshot('golden/network');
+});
+
+test('packet filter of a machine', async () => {
+  await expect(ruleset(machine)).toMatchFileSnapshot('golden/ruleset.nft');
+});
+
+test('packet filters of the router and its uplink', async () => {
+  await expect(vpcRuleset()).toMatchFileSnapshot('golden/vpc.nft');
+  await expect(uplinkHostRuleset('cloister-router')).toMatchFileSnapshot('golden/uplink.nft');
+});
+
+test('seed', async () => {
+  await expect(listing(seed().files)).toMatchFileSnapshot('golden/seed');
+});
+
+test('arguments fit one line each, for `launch` reads them line by line', () => {
+  for (const argument of qemuArguments(machine, { ...host, acceleration: 'tcg' })) {
+    expect(argument).toMatch(/^[^\n]+$/);
+  }
+});
+
+test('mitigations are off only under emulation', () => {
+  const line = (acceleration: 'kvm' | 'tcg') => qemuArguments(machine, { ...host, acceleration }).join(' ');
+  expect(line('tcg')).toContain('mitigations=off');
+  expect(line('kvm')).not.toContain('mitigations');
+});
+
+test('a renewal carries secrets only, private to root, certificate and key in one file', () => {
+  const { files } = renewalFiles(credentials);
+  expect(Object.keys(files)).toHaveLength(3);
+  for (const [path, file] of Object.entries(files)) {
+    expect(file.mode).toBe(0o600);
+    expect(seed().files[path]).toEqual(file);
+  }
+  expect(files['/etc/kubernetes/pki/kubelet-client.pem']?.content).toBe('CLIENT CERTIFICATE\nCLIENT KEY\n');
+});
+
+test.each([
+  [{ milliCpu: 250, memoryMiB: 512, storageGiB: 20 }, '25000 100000\n'],
+  [{ milliCpu: 500, memoryMiB: 1024, storageGiB: 20 }, '50000 100000\n'],
+  [{ milliCpu: 1000, memoryMiB: 2048, storageGiB: 20 }, 'max 100000\n'],
+  [{ milliCpu: 16000, memoryMiB: 122880, storageGiB: 20 }, 'max 100000\n'],
+] satisfies [Size, string][])('the vCPU limit of %o is %j', (size, content) => {
+  expect(limitFiles({ ...machine, size }).files['/etc/cloister/cpu.max']?.content).toBe(content);
+});
+
+test('users of machines are unprivileged and one per address', () => {
+  expect(machineUser('10.42.64.7')).toBe(0x702a4007);
+  expect(machineUser('10.42.64.7')).not.toBe(machineUser('10.42.80.7'));
+});
+
+test('interface names fit into 15 characters', () => {
+  expect(uplinkName('a-cluster-with-quite-a-long-name-router').length).toBeLessThanOrEqual(15);
+});
