@@ -1,0 +1,77 @@
+/** The stage of admission: a pod is created, a profile matches, the pod becomes ours (spec/fargate.md §2.2). */
+import type { Logger } from 'pino';
+import type { FargateProfile } from '../api/fargate-profile.ts';
+import { type Admission, admit } from '../core/admission/mutate.ts';
+import { type IrsaDefaults, irsaPatch } from '../core/irsa/patch.ts';
+import type { PatchOperation } from '../core/json-patch.ts';
+import type { Pod } from '../core/pod.ts';
+import { latestMatcher } from '../core/profile/latest.ts';
+import { type AdmissionRequest, type Answer, refuse } from './review.ts';
+
+/** The profiles as they are now. */
+export type Profiles = () => readonly FargateProfile[];
+
+const answer = (admission: Admission): Answer => {
+  switch (admission.kind) {
+    case 'untouched':
+      return { allowed: true, warnings: admission.warnings };
+    case 'mutated':
+      return { allowed: true, patch: admission.patch, warnings: admission.warnings };
+    case 'refused':
+      return refuse(admission.message);
+  }
+};
+
+/** Roles of service accounts, where the upstream webhook does not give them already (spec/fargate.md §7). */
+export interface Identities {
+  /** Annotations of a service account, undefined when there is none. */
+  readonly account: (namespace: string, name: string) => Readonly<Record<string, string>> | undefined;
+  readonly defaults: IrsaDefaults;
+  /** Whether the configuration `pod-identity-webhook` is installed; then we are silent. */
+  readonly elsewhere: () => boolean;
+}
+
+const identityPatch = (
+  pod: Pod,
+  namespace: string,
+  identities: Identities | undefined,
+): readonly PatchOperation[] => {
+  if (identities === undefined || identities.elsewhere()) return [];
+  const account = identities.account(namespace, pod.spec.serviceAccountName ?? 'default');
+  return account === undefined ? [] : irsaPatch(pod, account, identities.defaults);
+};
+
+const FAIL_OPEN = 'Cloister could not look at this pod and has left it to its scheduler:';
+
+/**
+ * Answers reviews of pods. Fail-open: whatever goes wrong inside, the pod is stored, with a warning.
+ * Every outcome is logged once, with its duration in milliseconds.
+ */
+export const podReviewer = (
+  profiles: Profiles,
+  log: Logger,
+  identities?: Identities,
+): ((request: AdmissionRequest) => Answer) => {
+  const matcher = latestMatcher(profiles);
+  return (request) => {
+    const start = performance.now();
+    // The schema has seen metadata and spec; the API server has validated the rest.
+    const pod = request.object as unknown as Pod;
+    const namespace = request.namespace ?? pod.metadata.namespace ?? 'default';
+    const name = pod.metadata.name ?? pod.metadata.generateName;
+    try {
+      if (request.operation !== 'CREATE') return { allowed: true };
+      const admission = admit(matcher(), pod, namespace);
+      const ms = Math.round((performance.now() - start) * 1000) / 1000;
+      const level = admission.kind === 'untouched' ? 'debug' : 'info';
+      const profile = 'profile' in admission ? admission.profile : undefined;
+      log[level]({ namespace, pod: name, profile, outcome: admission.kind, ms }, 'pod reviewed');
+      return admission.kind === 'mutated'
+        ? answer({ ...admission, patch: [...admission.patch, ...identityPatch(pod, namespace, identities)] })
+        : answer(admission);
+    } catch (error) {
+      log.error({ namespace, pod: name, err: error }, 'pod could not be reviewed');
+      return { allowed: true, warnings: [`${FAIL_OPEN} ${error instanceof Error ? error.message : error}`] };
+    }
+  };
+};

@@ -1,0 +1,269 @@
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+import fc from 'fast-check';
+import { pino } from 'pino';
+import { Agent, request } from 'undici';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FargateProfile } from '../api/fargate-profile.ts';
+import type { Subnet } from '../api/subnet.ts';
+import { admissionServer } from './webhook.ts';
+
+const profile = (
+  name: string,
+  namespace = name,
+  policy?: FargateProfile['spec']['policy'],
+): FargateProfile => ({
+  metadata: { name },
+  spec: { selectors: [{ namespace }], ...(policy ? { policy } : {}) },
+});
+
+/** A self-signed certificate for 127.0.0.1. */
+const selfSigned = async () => {
+  x509.cryptoProvider.set(webcrypto);
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=test',
+    notAfter: new Date(Date.now() + 3_600_000),
+    keys,
+    signingAlgorithm: algorithm,
+    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
+  });
+  const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
+  return { certificate: certificate.toString('pem'), key: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY') };
+};
+
+const SUBNETS: Subnet[] = [
+  { metadata: { name: 'a' }, spec: { cidr: '10.0.0.0/24', zone: 'z', type: 'private' } },
+  { metadata: { name: 'p' }, spec: { cidr: '10.0.1.0/24', zone: 'z', type: 'public' } },
+];
+
+const ACCOUNTS: Record<string, Record<string, string>> = {
+  'prod/reader': { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/reader' },
+};
+
+const state: { profiles: readonly FargateProfile[]; elsewhere: boolean } = { profiles: [], elsewhere: false };
+const profiles = (): readonly FargateProfile[] => state.profiles;
+
+let server: ReturnType<typeof admissionServer>;
+let base = '';
+let agent: Agent;
+
+beforeAll(async () => {
+  const tls = await selfSigned();
+  server = admissionServer({
+    profiles,
+    subnets: () => SUBNETS,
+    maxProfiles: 3,
+    identities: {
+      account: (namespace, name) => ACCOUNTS[`${namespace}/${name}`],
+      defaults: { regionalSts: true },
+      elsewhere: () => state.elsewhere,
+    },
+    tls,
+    log: pino({ level: 'silent' }),
+  });
+  base = await server.listen({ host: '127.0.0.1', port: 0 });
+  agent = new Agent({ connect: { ca: tls.certificate } });
+});
+
+afterAll(async () => {
+  await agent.close();
+  await server.close();
+});
+
+const post = async (path: string, body: unknown) => {
+  const response = await request(base + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    dispatcher: agent,
+  });
+  // biome-ignore format: one line says it
+  return { code: response.statusCode, body: (await response.body.json()) as Record<string, unknown> & { message?: string; response?: Review } };
+};
+
+interface Review {
+  uid: string;
+  allowed: boolean;
+  patchType?: string;
+  patch?: string;
+  warnings?: string[];
+  status?: { code: number; message: string };
+}
+
+const review = (object: unknown, more: Record<string, unknown> = {}) => ({
+  apiVersion: 'admission.k8s.io/v1',
+  kind: 'AdmissionReview',
+  request: { uid: 'r1', operation: 'CREATE', namespace: 'prod', object, ...more },
+});
+
+const POD = { metadata: { name: 'web' }, spec: { containers: [{ name: 'c' }] } };
+
+describe('POST /mutate', () => {
+  it('patches a pod that a profile matches', async () => {
+    state.profiles = [profile('prod')];
+    const { code, body } = await post('/mutate', review(POD));
+    expect(code).toBe(200);
+    expect(body).toMatchObject({
+      apiVersion: 'admission.k8s.io/v1',
+      kind: 'AdmissionReview',
+      response: { uid: 'r1', allowed: true, patchType: 'JSONPatch' },
+    });
+    const patch = JSON.parse(Buffer.from(body.response?.patch ?? '', 'base64').toString());
+    expect(patch[0]).toEqual({
+      op: 'add',
+      path: '/metadata/labels',
+      value: { 'eks.amazonaws.com/fargate-profile': 'prod' },
+    });
+    expect(patch).toHaveLength(5);
+  });
+
+  it('follows profiles as they change', async () => {
+    state.profiles = [profile('other')];
+    expect((await post('/mutate', review(POD))).body.response).toEqual({ uid: 'r1', allowed: true });
+    state.profiles = [profile('prod')];
+    expect((await post('/mutate', review(POD))).body.response?.patchType).toBe('JSONPatch');
+  });
+
+  it('warns with the scheduler’s text', async () => {
+    state.profiles = [profile('prod')];
+    const pod = { ...POD, spec: { ...POD.spec, hostNetwork: true } };
+    const { body } = await post('/mutate', review(pod));
+    expect(body.response).toMatchObject({
+      allowed: true,
+      warnings: ['Pod not supported on Fargate: fields not supported: HostNetwork'],
+    });
+  });
+
+  it('refuses where the profile says so', async () => {
+    state.profiles = [profile('firm', 'prod', { reject: true })];
+    const pod = { ...POD, spec: { ...POD.spec, hostNetwork: true } };
+    expect((await post('/mutate', review(pod))).body.response).toEqual({
+      uid: 'r1',
+      allowed: false,
+      status: {
+        code: 403,
+        reason: 'Forbidden',
+        message: 'Pod not supported on Fargate: fields not supported: HostNetwork',
+      },
+    });
+  });
+
+  it.each([
+    ['gives', 'reader', false, 7],
+    ['leaves to the upstream webhook', 'reader', true, 5],
+    ['does not give to other accounts', 'default', false, 5],
+  ])('the role of a service account: %s', async (_, serviceAccountName, elsewhere, operations) => {
+    state.profiles = [profile('prod')];
+    state.elsewhere = elsewhere;
+    const { body } = await post('/mutate', review({ ...POD, spec: { ...POD.spec, serviceAccountName } }));
+    const patch = JSON.parse(Buffer.from(body.response?.patch ?? '', 'base64').toString());
+    expect(patch).toHaveLength(operations);
+  });
+
+  it('looks at creations only', async () => {
+    state.profiles = [profile('prod')];
+    const { body } = await post('/mutate', review(POD, { operation: 'UPDATE' }));
+    expect(body.response).toEqual({ uid: 'r1', allowed: true });
+  });
+
+  it.each([
+    ['no JSON', '{', 'JSON'],
+    ['no review', {}, 'apiVersion'],
+    ['another version', { ...review(POD), apiVersion: 'admission.k8s.io/v1beta1' }, 'apiVersion'],
+    ['no request', { ...review(POD), request: undefined }, 'request'],
+    ['no uid', review(POD, { uid: '' }), 'uid'],
+    ['no object', review(null), 'object'],
+    ['no spec', review({ metadata: {} }), 'spec'],
+  ])('answers 400 to %s', async (_, body, word) => {
+    const answer = await post('/mutate', body);
+    expect(answer.code).toBe(400);
+    expect(answer.body.message).toMatch(/^not an AdmissionReview of admission.k8s.io\/v1: /);
+    expect(answer.body.message).toContain(word);
+  });
+
+  it('lets a pod through with a warning when something breaks inside', async () => {
+    state.profiles = [profile('prod')];
+    const pod = { ...POD, spec: { containers: [{ name: 'c', resources: { requests: { cpu: 'many' } } }] } };
+    const { code, body } = await post('/mutate', review(pod));
+    expect(code).toBe(200);
+    expect(body.response).toEqual({
+      uid: 'r1',
+      allowed: true,
+      warnings: [
+        'Cloister could not look at this pod and has left it to its scheduler: "many" is not a quantity: ' +
+          'write a number with an optional suffix, such as 250m, 1.5 or 512Mi',
+      ],
+    });
+  });
+
+  it('never fails, whatever the object is', async () => {
+    state.profiles = [profile('prod')];
+    const field = fc.constantFrom(
+      'containers',
+      'initContainers',
+      'volumes',
+      'overhead',
+      'resources',
+      'nodeSelector',
+      'affinity',
+      'schedulerName',
+      'nodeName',
+      'resourceClaims',
+      'hostNetwork',
+    );
+    const meta = fc.constantFrom('labels', 'annotations', 'ownerReferences', 'namespace', 'name');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.dictionary(meta, fc.jsonValue()),
+        fc.dictionary(field, fc.jsonValue()),
+        async (metadata, spec) => {
+          const payload = review({ metadata, spec });
+          const { statusCode, body } = await server.inject({ method: 'POST', url: '/mutate', payload });
+          expect(statusCode).toBe(200);
+          expect(JSON.parse(body).response.allowed).toBe(true);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('POST /validate/profiles', () => {
+  const ask = async (name: string, spec: unknown, operation = 'CREATE') =>
+    (await post('/validate/profiles', review({ metadata: { name }, spec }, { name, operation }))).body
+      .response;
+
+  it('counts profiles', async () => {
+    state.profiles = [profile('x'), profile('y')];
+    expect(await ask('z', { selectors: [] })).toEqual({ uid: 'r1', allowed: true });
+    state.profiles = [profile('x'), profile('y'), profile('z')];
+    expect(await ask('w', { selectors: [] })).toMatchObject({
+      allowed: false,
+      status: {
+        message: 'The cluster has 3 Fargate profiles, and 3 is the limit. Delete one, or raise the limit.',
+      },
+    });
+    expect(await ask('z', { selectors: [] }, 'UPDATE')).toMatchObject({ allowed: true });
+  });
+
+  it.each([
+    [['a'], undefined],
+    [['p'], 'Subnet p provided in Fargate Profile is not a private subnet'],
+    [['a', 'x'], 'Subnet x provided in Fargate Profile does not exist'],
+  ])('judges subnets %j', async (subnets, message) => {
+    state.profiles = [];
+    const answer = await ask('n', { selectors: [], subnets });
+    expect(answer?.status?.message).toBe(message);
+    expect(answer?.allowed).toBe(message === undefined);
+  });
+});
+
+describe('GET /healthz', () => {
+  it('says ok', async () => {
+    const { statusCode, body } = await request(`${base}/healthz`, { dispatcher: agent });
+    expect([statusCode, await body.text()]).toEqual([200, 'ok']);
+  });
+});

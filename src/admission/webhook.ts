@@ -1,0 +1,57 @@
+/** The admission server: HTTPS, called by the API server for every pod and profile that is created. */
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Logger } from 'pino';
+import { MUTATE_PATH, VALIDATE_PROFILES_PATH } from './configuration.ts';
+import { type Identities, podReviewer } from './pods.ts';
+import { type ProfileLimits, profileReviewer } from './profiles.ts';
+import { type AdmissionRequest, AdmissionReview, type Answer, reviewed } from './review.ts';
+
+/** What the server needs. */
+export interface AdmissionOptions extends ProfileLimits {
+  /** PEM of the serving certificate and its key. */
+  readonly tls: { readonly certificate: string; readonly key: string };
+  readonly log: Logger;
+  /** Without it, pods get no roles of their service accounts from us. */
+  readonly identities?: Identities;
+}
+
+/** Largest review in bytes: the API server's own limit of 3 MiB for a request, twice (object and wrapping). */
+const BODY_LIMIT = 6 * 1024 * 1024;
+
+/** A request that is no AdmissionReview gets 400 and what is wrong with it; the API server then fails open. */
+const explain = (log: Logger) => (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+  const code = error.statusCode ?? 500;
+  log.warn({ url: request.url, code, err: error }, 'review not understood');
+  const message =
+    code < 500 ? `not an AdmissionReview of admission.k8s.io/v1: ${error.message}` : error.message;
+  return reply.code(code).send({ code, message });
+};
+
+/**
+ * Makes the server; the caller listens and closes. Certificates can be renewed by `server.setSecureContext`
+ * on the instance's `server`.
+ */
+export const admissionServer = ({ tls, log, identities, ...limits }: AdmissionOptions) => {
+  const server = fastify({
+    https: { cert: tls.certificate, key: tls.key },
+    bodyLimit: BODY_LIMIT,
+    forceCloseConnections: true,
+    // A pod with such a key must not slip past us by a refused review: the webhook is fail-open.
+    onProtoPoisoning: 'remove',
+    onConstructorPoisoning: 'remove',
+  })
+    .withTypeProvider<TypeBoxTypeProvider>()
+    .setValidatorCompiler(TypeBoxValidatorCompiler);
+  server.setErrorHandler(explain(log));
+
+  const route = (path: string, answer: (request: AdmissionRequest) => Answer): void => {
+    server.post(path, { schema: { body: AdmissionReview } }, async ({ body }) =>
+      reviewed(body.request.uid, answer(body.request)),
+    );
+  };
+  route(MUTATE_PATH, podReviewer(limits.profiles, log, identities));
+  route(VALIDATE_PROFILES_PATH, profileReviewer(limits));
+  server.get('/healthz', async () => 'ok');
+  return server;
+};

@@ -1,0 +1,23 @@
+import { seedFiles } from '../compute/render/seed.ts';
+import { nodeNameOf } from '../core/machine/node.ts';
+import { type StageOfLife, settled } from './context.ts';
+import { credentials } from './credentials.ts';
+
+/**
+ * Booted: the guest has taken its seed. Certificates and token are asked for while its kernel starts, and
+ * exist nowhere but in the guest.
+ */
+export const boot: StageOfLife = {
+  stage: 'Booted',
+  advance: async ({ machine, seen }, context) => {
+    if (seen.state === 'running' && seen.seeded) return settled;
+    const seed = seedFiles({
+      machine,
+      nodeName: nodeNameOf(machine),
+      cluster: context.cluster,
+      credentials: await credentials(machine, context),
+    });
+    await context.provider.feed(machine, seed);
+    return settled;
+  },
+};

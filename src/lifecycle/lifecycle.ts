@@ -1,0 +1,180 @@
+/**
+ * The life of every machine. One pass looks at one machine, asks what its fate is, and goes through the
+ * stages as far as they settle. Level-triggered: a pass depends on what is true, never on which event woke
+ * it, so any process may be killed at any instruction and the next pass goes on.
+ */
+import { MICROVM_ANNOTATION } from '../api/names.ts';
+import { microVMs } from '../api/resources.ts';
+import { fateOf } from '../core/machine/fate.ts';
+import { type Progress, type Stage, statusOf, worthWriting } from '../core/machine/life.ts';
+import { nodeNameOf } from '../core/machine/node.ts';
+import { type Controller, type Outcome, runController } from '../kube/controller.ts';
+import { bind } from './bind.ts';
+import { boot } from './boot.ts';
+import type { Context, StageOfLife, View } from './context.ts';
+import { join } from './join.ts';
+import { launch } from './launch.ts';
+import { look, sightOf } from './look.ts';
+import { deletePod, failPod, releasePod } from './pod-endings.ts';
+import { gone, reclaim } from './reclaim.ts';
+import { register } from './register.ts';
+import { type Renewals, renewals } from './renew.ts';
+import { run } from './run.ts';
+
+/** The stages in order. `Placed` is the scheduler's, `Reclaimed` is the end. */
+const stages: readonly StageOfLife[] = [launch, register, bind, boot, join, run];
+
+/** Machines worked on at the same time; most of a pass is waiting for the guest or the API server. */
+const WORKERS = 32;
+
+/** What passes remember of machines by name. All of it may be lost. */
+interface Memory {
+  readonly reached: Map<string, Partial<Record<Stage, Date>>>;
+  readonly written: Map<string, Date>;
+  readonly restarts: Map<string, number>;
+  readonly renewals: Renewals;
+  /** Machines that are gone, until the watch tells so, too: they are not deleted twice. */
+  readonly reclaimed: Set<string>;
+}
+
+/** Starts the lifecycle. The stores must be synced. Gives the way to stop it. */
+export const runLifecycle = (context: Context): Pick<Controller, 'stop'> => {
+  const memory: Memory = {
+    reached: new Map(),
+    written: new Map(),
+    restarts: new Map(),
+    renewals: renewals(),
+    reclaimed: new Set(),
+  };
+  const controller = runController({
+    name: 'lifecycle',
+    workers: WORKERS,
+    reconcile: (name) => pass(name, memory, context),
+    log: context.log,
+  });
+  const { enqueue } = controller;
+  const unsubscribe = [
+    context.microVMs.onChange((name) => enqueue(name)),
+    context.pods.onChange((_key, now, before) => {
+      const uid = (now ?? before)?.metadata.uid;
+      if (uid !== undefined) enqueue(`vm-${uid}`);
+    }),
+    context.nodes.onChange((_key, now, before) => {
+      const owner = (now ?? before)?.metadata.annotations?.[MICROVM_ANNOTATION];
+      if (owner !== undefined) enqueue(owner);
+    }),
+    context.provider.watch((name) => enqueue(name)),
+  ];
+  for (const vm of context.microVMs.list()) enqueue(vm.metadata.name);
+  return {
+    stop: async () => {
+      for (const stop of unsubscribe) stop();
+      await controller.stop();
+    },
+  };
+};
+
+const DONE: Outcome = { done: true };
+
+const pass = async (name: string, memory: Memory, context: Context): Promise<Outcome> => {
+  const view = await look(name, context);
+  if (view === undefined) {
+    forget(name, memory);
+    return DONE;
+  }
+  const fate = fateOf(sightOf(view, context.now()), context.joinLimitMs);
+  switch (fate.next) {
+    case 'advance':
+      return advance(view, memory, context);
+    case 'rest':
+      return DONE;
+    case 'reclaim':
+      if (memory.reclaimed.has(name)) return DONE;
+      if (!(await reclaim(view, context))) return { again: 1_000 };
+      memory.reclaimed.add(name);
+      return DONE;
+    case 'delete-pod':
+      await deletePod(view, fate.deleted, context);
+      return { again: 1_000 };
+    case 'release-pod':
+      await releasePod(view, context);
+      return { again: 1_000 };
+    case 'fail-pod':
+      await report(view, { reached: timesOf(view, memory), failure: fate.reason }, memory, context);
+      await failPod(view, fate.reason, context);
+      return DONE;
+    case 'restart':
+      return restart(view, fate.reason, memory, context);
+    default:
+      return fate satisfies never;
+  }
+};
+
+const advance = async (view: View, memory: Memory, context: Context): Promise<Outcome> => {
+  const reached = timesOf(view, memory);
+  for (const { stage, advance: go } of stages) {
+    const step = await go(view, context);
+    if (!step.settled) {
+      await report(view, { reached, waiting: { stage, ...step } }, memory, context);
+      return { again: step.againMs };
+    }
+    if (stage === 'Booted' && !isSeeded(view)) memory.renewals.issued(view.machine.name, context.now());
+    reached[stage] ??= context.now();
+  }
+  await report(view, { reached }, memory, context);
+  return { again: await memory.renewals.renew(view, context) };
+};
+
+const isSeeded = ({ seen }: View): boolean => seen.state === 'running' && seen.seeded;
+
+/** Takes the dead or stalled machine away; the next pass makes it again, under the same Node and address. */
+const restart = async (view: View, reason: string, memory: Memory, context: Context): Promise<Outcome> => {
+  const { namespace, name } = view.machine.pod;
+  context.log.warn({ machine: view.machine.name, reason }, 'machine is started again');
+  await context.provider.remove(view.machine.name);
+  memory.reached.delete(view.machine.name);
+  const restarts = (memory.restarts.get(view.machine.name) ?? 0) + 1;
+  memory.restarts.set(view.machine.name, restarts);
+  await context.events.event(
+    { apiVersion: 'v1', kind: 'Pod', ...view.machine.pod },
+    'Warning',
+    'FailedScheduling',
+    `Pod provisioning timed out (will retry) for pod: ${namespace}/${name}`,
+  );
+  return { again: Math.min(1_000 * 2 ** (restarts - 1), 60_000) };
+};
+
+/** The known times of a machine's stages: stored ones first, then this process's own. */
+const timesOf = ({ vm, machine }: View, memory: Memory): Partial<Record<Stage, Date>> => {
+  const known = memory.reached.get(machine.name) ?? {};
+  known.Placed ??= new Date(vm.metadata.creationTimestamp ?? 0);
+  for (const [stage, time] of Object.entries(vm.status?.stages ?? {})) known[stage as Stage] = new Date(time);
+  memory.reached.set(machine.name, known);
+  return known;
+};
+
+const report = async (view: View, progress: Progress, memory: Memory, context: Context): Promise<void> => {
+  const { vm, machine } = view;
+  const now = context.now();
+  const before = context.microVMs.get(machine.name)?.status;
+  const status = statusOf(before, progress, now);
+  const last = memory.written.get(machine.name) ?? new Date(vm.metadata.creationTimestamp ?? 0);
+  if (!worthWriting(before, status, now.getTime() - last.getTime())) return;
+  const written = context.client.patch(
+    microVMs,
+    { name: machine.name },
+    { status },
+    { type: 'merge', subresource: 'status' },
+  );
+  await gone(written.then((updated) => context.microVMs.assume(updated)));
+  memory.written.set(machine.name, now);
+  context.log.info({ machine: machine.name, node: nodeNameOf(machine), phase: status.phase }, 'machine');
+};
+
+const forget = (name: string, memory: Memory): void => {
+  memory.reached.delete(name);
+  memory.written.delete(name);
+  memory.restarts.delete(name);
+  memory.reclaimed.delete(name);
+  memory.renewals.forget(name);
+};

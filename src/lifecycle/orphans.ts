@@ -1,0 +1,24 @@
+import { COMPUTE_TYPE, COMPUTE_TYPE_FARGATE, MICROVM_ANNOTATION } from '../api/names.ts';
+import { nodes } from '../api/resources.ts';
+import type { Context } from './context.ts';
+import { gone } from './reclaim.ts';
+
+/**
+ * Compares at start what exists with what should: machines and Nodes that no MicroVM names are what a
+ * crashed or restored control plane left behind, and are removed. The stores must be synced.
+ */
+export const removeOrphans = async (context: Context): Promise<void> => {
+  const { client, provider, microVMs, log } = context;
+  for (const name of await provider.list()) {
+    if (microVMs.get(name) !== undefined) continue;
+    log.warn({ machine: name }, 'removing a machine that no MicroVM names');
+    await provider.remove(name);
+  }
+  for (const node of context.nodes.list()) {
+    const owner = node.metadata.annotations?.[MICROVM_ANNOTATION];
+    const ours = node.metadata.labels?.[COMPUTE_TYPE] === COMPUTE_TYPE_FARGATE && owner !== undefined;
+    if (!ours || microVMs.get(owner) !== undefined) continue;
+    log.warn({ node: node.metadata.name }, 'removing a Node whose MicroVM is gone');
+    await gone(client.delete(nodes, { name: node.metadata.name ?? '' }));
+  }
+};

@@ -1,0 +1,43 @@
+/**
+ * Certificates and token of a running machine are renewed at two thirds of their life. When they expire is
+ * known to the process that issued them and to no one else: after a restart every machine is renewed once,
+ * spread over a few minutes.
+ */
+import { renewalFiles } from '../compute/render/seed.ts';
+import type { Context, View } from './context.ts';
+import { credentials, LIFETIME_S } from './credentials.ts';
+
+/** When each machine's credentials are due, by name. */
+export interface Renewals {
+  /** Notes that credentials have just been issued. */
+  issued(name: string, now: Date): void;
+  /** Renews what is due. Gives the milliseconds until the next renewal. */
+  renew(view: View, context: Context): Promise<number>;
+  forget(name: string): void;
+}
+
+const RENEW_AFTER_MS = (LIFETIME_S * 1000 * 2) / 3;
+/** Machines found at start are renewed within this time, in an order given by their names. */
+const SPREAD_MS = 300_000;
+
+/** Keeps the due times. */
+export const renewals = (): Renewals => {
+  const due = new Map<string, number>();
+  const issued = (name: string, now: Date): void => void due.set(name, now.getTime() + RENEW_AFTER_MS);
+  return {
+    issued,
+    forget: (name) => void due.delete(name),
+    renew: async ({ machine }, context) => {
+      const now = context.now().getTime();
+      const at = due.get(machine.name) ?? now + spread(machine.name);
+      due.set(machine.name, at);
+      if (now < at) return at - now;
+      const fresh = await credentials(machine, context);
+      await context.provider.feed(machine, renewalFiles(fresh));
+      issued(machine.name, context.now());
+      return RENEW_AFTER_MS;
+    },
+  };
+};
+
+const spread = (name: string): number => Number.parseInt(name.slice(-6), 16) % SPREAD_MS;

@@ -1,0 +1,98 @@
+/**
+ * The product's one process: admission, scheduler and lifecycle over one set of stores. Only here they are
+ * wired; they know of each other through objects in the API server alone.
+ *
+ *   node --import tsx src/main/controller.ts --config FILE
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type Logger, pino } from 'pino';
+import { admissionServer } from '../admission/webhook.ts';
+import { SCHEDULER } from '../api/names.ts';
+import {
+  fargateProfiles,
+  microVMs,
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  subnets,
+} from '../api/resources.ts';
+import { KubeClient } from '../kube/client.ts';
+import { eventRecorder } from '../kube/events.ts';
+import { loadKubeconfig } from '../kube/kubeconfig.ts';
+import { type Store, watchStore } from '../kube/store.ts';
+import { runLifecycle } from '../lifecycle/lifecycle.ts';
+import { removeOrphans } from '../lifecycle/orphans.ts';
+import { runScheduler } from '../scheduling/scheduler.ts';
+import { type ControllerConfig, loadConfig } from './config.ts';
+import { providerOf } from './providers.ts';
+
+const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise<void>> => {
+  const client = new KubeClient(loadKubeconfig(config.kubeconfig));
+  const { provider, image } = providerOf(config);
+  const stores = {
+    pods: watchStore(client, pods, { fieldSelector: `spec.schedulerName=${SCHEDULER}`, log }),
+    profiles: watchStore(client, fargateProfiles, { log }),
+    subnets: watchStore(client, subnets, { log }),
+    microVMs: watchStore(client, microVMs, { log }),
+    claims: watchStore(client, persistentVolumeClaims, { log }),
+    volumes: watchStore(client, persistentVolumes, { log }),
+    nodes: watchStore(client, nodes, { labelSelector: 'eks.amazonaws.com/compute-type=fargate', log }),
+  };
+  await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
+
+  const { address, port, certificate, key } = config.webhook;
+  const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+  const admission = admissionServer({ profiles: () => stores.profiles.list(), tls, log });
+  await admission.listen({ host: address, port });
+
+  const shared = {
+    client,
+    provider,
+    ...stores,
+    events: eventRecorder(client, SCHEDULER),
+    log,
+    now: () => new Date(),
+  };
+  const life = {
+    ...shared,
+    cluster: {
+      ...config.cluster,
+      ca: readFileSync(config.cluster.certificateAuthority, 'utf8'),
+    },
+    clusterName: config.clusterName,
+    joinLimitMs: config.joinLimitSeconds * 1000,
+  };
+  await removeOrphans(life);
+  const scheduler = runScheduler({ ...shared, region: config.region, image });
+  const lifecycle = runLifecycle(life);
+  log.info({ provider: provider.name, image }, 'controller runs');
+
+  return async () => {
+    await Promise.all([admission.close(), scheduler.stop(), lifecycle.stop()]);
+    for (const store of Object.values(stores)) store.stop();
+    await client.close();
+  };
+};
+
+const { values } = parseArgs({ options: { config: { type: 'string' } } });
+if (values.config === undefined) {
+  console.error('usage: controller --config FILE');
+  process.exit(2);
+}
+const config = loadConfig(values.config);
+const log = pino({ level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime });
+const stop = await run(config, log);
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    log.info({ signal }, 'controller stops; machines go on');
+    stop().then(
+      () => process.exit(0),
+      (cause) => {
+        log.error({ err: cause }, 'controller did not stop cleanly');
+        process.exit(1);
+      },
+    );
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * The scheduler beside the default one. Decisions are made one after another and see each other's outcome;
+ * writing the outcomes overlaps. A pod it cannot place keeps its reason and is tried again for ever.
+ *
+ *   1. leave alone what is bound, leaving, or gated
+ *   2. decide: profile, support, size, address (pure, in core/scheduling)
+ *   3. write the outcome: a MicroVM for a pod that can run, a condition and an event for one that cannot
+ *
+ * Binding is not done here: a machine's first stages do it, as soon as its Node exists.
+ */
+import type { Logger } from 'pino';
+import type { FargateProfile } from '../api/fargate-profile.ts';
+import type { MicroVM } from '../api/micro-vm.ts';
+import {
+  type ConfigMap,
+  microVMs,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+} from '../api/resources.ts';
+import type { Subnet } from '../api/subnet.ts';
+import type { Provider } from '../compute/provider.ts';
+import { LOGGING_CONFIG, loggingOutcome } from '../core/logging/outcome.ts';
+import { machineFor, machineName, microVMOf } from '../core/machine/microvm.ts';
+import type { Pod } from '../core/pod.ts';
+import { latestMatcher } from '../core/profile/latest.ts';
+import type { Matcher } from '../core/profile/match.ts';
+import { decide, type Verdict } from '../core/scheduling/decide.ts';
+import { isAlreadyExists, type KubeClient } from '../kube/client.ts';
+import { type Controller, type Outcome, runController } from '../kube/controller.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { Store } from '../kube/store.ts';
+import { explain } from './explain.ts';
+import { type Reservations, reservationsOf } from './reservations.ts';
+
+/** The ports of the scheduler. */
+export interface SchedulerContext {
+  readonly client: KubeClient;
+  readonly provider: Provider;
+  readonly pods: Store<Pod>;
+  readonly profiles: Store<FargateProfile>;
+  readonly subnets: Store<Subnet>;
+  readonly microVMs: Store<MicroVM>;
+  readonly claims: Store<PersistentVolumeClaim>;
+  readonly volumes: Store<PersistentVolume>;
+  /** Holds the log router's configuration, if there is one. */
+  readonly logging: Store<ConfigMap>;
+  readonly events: EventRecorder;
+  readonly log: Logger;
+  readonly now: () => Date;
+  readonly region: string;
+  /** Hash that names the guest image for new machines. */
+  readonly image: string;
+}
+
+/** The ports, and what the scheduler keeps at hand to decide quickly. */
+interface Desk extends SchedulerContext {
+  readonly matcher: () => Matcher<FargateProfile>;
+  readonly reservations: Reservations;
+}
+
+/** A pod that waits is looked at again after this time even when nothing changed. */
+const AGAIN_MS = 60_000;
+
+/** Outcomes that are written at the same time. */
+const WORKERS = 16;
+
+/** Starts the scheduler. The stores must be synced. Gives the way to stop it. */
+export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'> => {
+  const reservations = reservationsOf(context.microVMs);
+  const desk: Desk = { ...context, reservations, matcher: latestMatcher(() => context.profiles.list()) };
+  const controller = runController({
+    name: 'scheduler',
+    workers: WORKERS,
+    reconcile: (key) => schedule(key, desk),
+    log: context.log,
+  });
+  const enqueuePending = (): void => {
+    for (const pod of context.pods.list()) if (isPending(pod)) controller.enqueue(keyOf(pod));
+  };
+  const unsubscribe = [
+    context.pods.onChange((key, now, before) => {
+      if (now !== undefined && isPending(now)) controller.enqueue(key);
+      if (now === undefined && before !== undefined) reservations.forget(machineOf(before));
+    }),
+    context.profiles.onChange(enqueuePending),
+    context.subnets.onChange(enqueuePending),
+    context.claims.onChange(enqueuePending),
+    context.volumes.onChange(enqueuePending),
+    context.microVMs.onChange((_name, now) => {
+      if (now === undefined || now.status?.phase === 'Failed') enqueuePending(); // room or an address is free
+    }),
+    reservations.stop,
+  ];
+  enqueuePending();
+  return {
+    stop: async () => {
+      for (const stop of unsubscribe) stop();
+      await controller.stop();
+    },
+  };
+};
+
+const keyOf = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
+
+const machineOf = ({ metadata }: Pod): string => machineName(metadata.uid ?? '');
+
+const isPending = ({ metadata, spec, status }: Pod): boolean =>
+  (spec.nodeName ?? '') === '' &&
+  metadata.deletionTimestamp === undefined &&
+  (spec.schedulingGates ?? []).length === 0 &&
+  (status?.phase ?? 'Pending') === 'Pending';
+
+const DONE: Outcome = { done: true };
+
+const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
+  const capacity = await desk.provider.capacity();
+  const pod = desk.pods.get(key);
+  if (pod === undefined || !isPending(pod)) return DONE;
+  if (desk.microVMs.get(machineOf(pod)) !== undefined) return DONE;
+  // From here until the outcome is reserved nothing is awaited: no two pods are ever given one address.
+  const verdict = decide({
+    pod,
+    profiles: desk.matcher(),
+    subnets: desk.subnets.list(),
+    occupancy: desk.reservations.occupancy,
+    capacity,
+    claims: {
+      claim: (name) => desk.claims.get(`${pod.metadata.namespace}/${name}`),
+      volume: (name) => desk.volumes.get(name),
+    },
+    region: desk.region,
+  });
+  if (verdict.runs) {
+    await createMachine(pod, verdict, desk);
+    return DONE;
+  }
+  await explain(pod, verdict, desk);
+  return { again: AGAIN_MS };
+};
+
+const createMachine = async (
+  pod: Pod,
+  { profile, size, placement }: Extract<Verdict, { runs: true }>,
+  { client, microVMs: known, logging, reservations, events, image, log }: Desk,
+): Promise<void> => {
+  const { namespace, name } = LOGGING_CONFIG;
+  const routing = loggingOutcome(logging.get(`${namespace}/${name}`) !== undefined);
+  const machine = machineFor(pod, { profile, size, placement, image });
+  const wanted = microVMOf(machine, routing.annotation);
+  try {
+    await reservations.reserve(machine.name, { size, placement }, async () =>
+      known.assume(await client.create(microVMs, wanted)),
+    );
+  } catch (cause) {
+    if (isAlreadyExists(cause)) return; // made by an earlier run of this process; the watch brings it
+    throw cause;
+  }
+  log.info({ pod: keyOf(pod), address: placement.address, size }, 'placed');
+  const { type, reason, message } = routing.event;
+  await events.event({ apiVersion: 'v1', kind: 'Pod', ...machine.pod }, type, reason, message);
+};

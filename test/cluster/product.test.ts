@@ -1,0 +1,251 @@
+/** Admission, scheduler and lifecycle together on a real API server; guests are stand-ins. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { events, fargateProfiles, microVMs, nodes, pods, subnets } from '../../src/api/resources.ts';
+import { readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provider.ts';
+import { until } from '../../src/host/wait.ts';
+import { isNotFound } from '../../src/kube/client.ts';
+import {
+  census,
+  ensureFargate,
+  podIn,
+  startProduct,
+  type TestProduct,
+  untilPhase,
+} from '../support/product.ts';
+
+const NS = 'apps';
+let product: TestProduct;
+
+beforeAll(async () => {
+  product = await startProduct({ capacity: { memoryMiB: 4096, milliCpu: 100_000 } });
+  await ensureFargate(product.client, NS);
+}, 120_000);
+
+afterAll(() => product?.stop(), 60_000);
+
+const gone = (name: string) =>
+  until(
+    async () => {
+      const { pods: all, ...rest } = await census(product);
+      const left = [...all, ...rest.microVMs, ...rest.machines, ...rest.nodes];
+      return !left.some((one) => one.endsWith(name));
+    },
+    { limitMs: 30_000, what: `everything of ${name} to be gone` },
+  );
+
+const remove = async (name: string): Promise<void> => {
+  const { uid = '' } = (await product.client.get(pods, { namespace: NS, name })).metadata;
+  await product.client.delete(pods, { namespace: NS, name });
+  await gone(uid);
+};
+
+const condition = (name: string) =>
+  until(
+    async () => {
+      const { status } = await product.client.get(pods, { namespace: NS, name });
+      return status?.conditions?.find(
+        ({ type, status: value }) => type === 'PodScheduled' && value === 'False',
+      );
+    },
+    { limitMs: 30_000, what: `a reason on pod ${name}` },
+  );
+
+describe('a pod', () => {
+  it('is changed in the four fields of the original, and in nothing else', async () => {
+    const { client } = product;
+    const stored = await client.create(pods, podIn(NS, 'plain'));
+    expect(stored.metadata.labels).toEqual({ 'eks.amazonaws.com/fargate-profile': NS });
+    expect(stored.spec.schedulerName).toBe('fargate-scheduler');
+    expect(stored.spec.priorityClassName).toBe('system-node-critical');
+    expect(stored.spec.priority).toBe(2_000_001_000);
+    expect(stored.metadata.annotations).toBeUndefined();
+    expect(stored.spec.nodeSelector).toBeUndefined();
+    expect(stored.spec.volumes).toBeUndefined();
+  });
+
+  it('runs on a node of its own, with the annotation of the original', async () => {
+    const pod = await untilPhase(product.client, NS, 'plain', 'Running');
+    const name = pod.spec.nodeName ?? '';
+    expect(name).toBe(`fargate-ip-${pod.status?.podIP?.replaceAll('.', '-')}.local-1.compute.internal`);
+    expect(pod.metadata.annotations?.CapacityProvisioned).toBe('0.25vCPU 0.5GB');
+    const node = await product.client.get(nodes, { name });
+    expect(node.metadata.labels?.['eks.amazonaws.com/compute-type']).toBe('fargate');
+    expect(node.spec?.taints).toContainEqual({
+      key: 'eks.amazonaws.com/compute-type',
+      value: 'fargate',
+      effect: 'NoSchedule',
+    });
+    const { items } = { items: await product.client.list(events, { namespace: NS }) };
+    expect(items.find(({ reason }) => reason === 'Scheduled')).toMatchObject({
+      message: `Successfully assigned ${NS}/plain to ${name}`,
+      source: { component: 'fargate-scheduler' },
+    });
+  });
+
+  it('has a MicroVM that tells all stages with their times', async () => {
+    const { uid } = (await product.client.get(pods, { namespace: NS, name: 'plain' })).metadata;
+    const vm = await until(
+      async () => {
+        const found = await product.client.get(microVMs, { name: `vm-${uid}` });
+        return found.status?.phase === 'Running' ? found : undefined;
+      },
+      { limitMs: 10_000, what: 'the MicroVM to tell that it runs' },
+    );
+    const stages = ['Placed', 'Launched', 'Registered', 'Bound', 'Booted', 'Joined', 'Running'];
+    expect(vm.status?.conditions?.map(({ type, status }) => `${type}=${status}`)).toEqual(
+      stages.map((stage) => `${stage}=True`),
+    );
+    expect(Object.keys(vm.status?.stages ?? {}).toSorted()).toEqual(stages.toSorted());
+    expect(readFakeMachine(product.machines, `vm-${uid}`)).toMatchObject({ seeded: true, capped: true });
+  });
+
+  it('takes everything with it when it is deleted', async () => {
+    await remove('plain');
+    const left = await census(product);
+    expect(left).toEqual({ pods: [], microVMs: [], machines: [], nodes: [] });
+  });
+});
+
+describe('a pod that cannot run', () => {
+  it('says why, in the exact text, and runs as soon as it can', async () => {
+    const { client } = product;
+    await client.create(
+      pods,
+      podIn(NS, 'large', {
+        containers: [{ name: 'main', image: 'x', resources: { requests: { memory: '3Gi' } } }],
+      }),
+    );
+    await untilPhase(client, NS, 'large', 'Running');
+    await client.create(
+      pods,
+      podIn(NS, 'second', {
+        containers: [{ name: 'main', image: 'x', resources: { requests: { memory: '1Gi' } } }],
+      }),
+    );
+    expect(await condition('second')).toMatchObject({
+      reason: 'Unschedulable',
+      message:
+        'Fargate capacity is unavailable at this time. Please try again later or in a different availability zone',
+    });
+    await remove('large');
+    await untilPhase(client, NS, 'second', 'Running');
+    await remove('second');
+  });
+
+  it('is told once, not at every try', async () => {
+    const { client } = product;
+    await client.create(
+      pods,
+      podIn(NS, 'privileged', {
+        containers: [{ name: 'main', image: 'x', securityContext: { privileged: true } }],
+      }),
+    );
+    expect(await condition('privileged')).toMatchObject({
+      reason: 'POD_UNSUPPORTED_ON_FARGATE',
+      message: 'Pod not supported on Fargate: invalid SecurityContext fields: Privileged',
+    });
+    const subnet = await client.get(subnets, { name: 'a' });
+    for (const zone of ['local-1b', 'local-1a']) {
+      await client.patch(subnets, { name: 'a' }, { spec: { ...subnet.spec, zone } }, { type: 'merge' });
+    }
+    await client.create(pods, podIn(NS, 'after'));
+    await untilPhase(client, NS, 'after', 'Running');
+    const told = (await client.list(events, { namespace: NS })).filter(
+      ({ reason, involvedObject }) => reason === 'FailedScheduling' && involvedObject.name === 'privileged',
+    );
+    expect(told.map(({ count }) => count)).toEqual([1]);
+    await client.delete(pods, { namespace: NS, name: 'privileged' });
+    await remove('after');
+  });
+});
+
+describe('a machine that dies', () => {
+  it('fails its pod with the reason', async () => {
+    const { client, machines } = product;
+    await client.create(pods, podIn(NS, 'doomed'));
+    const pod = await untilPhase(client, NS, 'doomed', 'Running');
+    const machine = readFakeMachine(machines, `vm-${pod.metadata.uid}`);
+    if (machine === undefined) throw new Error('the machine of a running pod has no file');
+    writeFakeMachine(machines, { ...machine, state: 'dead', reason: 'QEMU was ended by SIGKILL' });
+    const failed = await untilPhase(client, NS, 'doomed', 'Failed');
+    expect(failed.status).toMatchObject({
+      reason: 'MachineFailed',
+      message: 'The machine of this pod has ended: QEMU was ended by SIGKILL',
+    });
+    await remove('doomed');
+  });
+});
+
+describe('our nodes', () => {
+  it('take no pod from anybody else', async () => {
+    const { client } = product;
+    await client.create(pods, podIn(NS, 'owner'));
+    const { spec } = await untilPhase(client, NS, 'owner', 'Running');
+    const nodeName = spec.nodeName ?? '';
+    await expect(client.create(pods, podIn('default', 'intruder', { nodeName }))).rejects.toThrow(
+      /pods cannot be created on nodes/,
+    );
+    await remove('owner');
+  });
+
+  it('take their pod with them when they are deleted', async () => {
+    const { client } = product;
+    await client.create(pods, podIn(NS, 'tenant'));
+    const { spec, metadata } = await untilPhase(client, NS, 'tenant', 'Running');
+    await client.delete(nodes, { name: spec.nodeName ?? '' });
+    await gone(metadata.uid ?? '');
+    await expect(client.get(pods, { namespace: NS, name: 'tenant' })).rejects.toSatisfy(isNotFound);
+  });
+});
+
+describe('the product', () => {
+  it('leaves its own namespace alone, whatever the profiles say', async () => {
+    const { client } = product;
+    await client.create(fargateProfiles, {
+      apiVersion: 'cloister.dev/v1alpha1',
+      kind: 'FargateProfile',
+      metadata: { name: 'all' },
+      spec: { selectors: [{ namespace: '*' }] },
+    });
+    const stored = await client.create(pods, podIn('cloister-system', 'own'));
+    expect(stored.spec.schedulerName).toBe('default-scheduler');
+    await client.delete(pods, { namespace: 'cloister-system', name: 'own' });
+    await client.delete(fargateProfiles, { name: 'all' });
+  });
+
+  it('writes at most twelve times in the life of a pod, besides events (docs/adr/0003)', async () => {
+    const { client, auditLog } = product;
+    const before = writes(readFileSync(auditLog, 'utf8'));
+    await client.create(pods, podIn(NS, 'counted'));
+    await untilPhase(client, NS, 'counted', 'Running');
+    await remove('counted');
+    const after = writes(readFileSync(auditLog, 'utf8'));
+    const during = after.slice(before.length);
+    expect(during.length, during.join('\n')).toBeLessThanOrEqual(12);
+    expect(during.length).toBeGreaterThanOrEqual(9); // the log really shows ours
+  });
+});
+
+/** Our successful writes in an audit log, each as `verb resource/subresource`. */
+const writes = (log: string): readonly string[] =>
+  log
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as AuditEvent)
+    .filter(
+      ({ stage, user, verb, objectRef }) =>
+        stage === 'ResponseComplete' &&
+        user.username === 'cloister:controller' &&
+        ['create', 'update', 'patch', 'delete'].includes(verb) &&
+        objectRef?.resource !== 'events',
+    )
+    .map(({ verb, objectRef }) => join(`${verb} ${objectRef?.resource}`, objectRef?.subresource ?? ''));
+
+interface AuditEvent {
+  readonly stage: string;
+  readonly verb: string;
+  readonly user: { readonly username: string };
+  readonly objectRef?: { readonly resource?: string; readonly subresource?: string };
+}

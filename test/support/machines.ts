@@ -1,0 +1,69 @@
+/** Objects that tests of real machines begin with, and questions that they ask again and again. */
+import type { Pod } from '../../src/core/pod.ts';
+import { exec } from '../../src/host/exec.ts';
+import { kubectl, kubectlUntil, read } from './kubectl.ts';
+
+/** An image of the cluster's registry with busybox and nothing else; the set-up of the run pushes it. */
+export const BUSYBOX = 'registry.cloister.internal:5000/cloister/busybox:1';
+
+/** A namespace whose pods all run on machines of their own. */
+export const fargateNamespace = (name: string): object[] => [
+  { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+  {
+    apiVersion: 'cloister.dev/v1alpha1',
+    kind: 'FargateProfile',
+    metadata: { name },
+    spec: { selectors: [{ namespace: name }] },
+  },
+];
+
+/** Removes a namespace and its profile, and waits until its machines are gone. */
+export const removeFargateNamespace = async (name: string): Promise<void> => {
+  await kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=180s'], { limitMs: 200_000 });
+  await kubectl(['delete', 'fargateprofile', name, '--ignore-not-found']);
+  await kubectlUntil(
+    ['get', 'microvms', '-o', `jsonpath={.items[?(@.spec.pod.namespace=="${name}")].metadata.name}`],
+    (names) => names === '',
+    `the machines of namespace ${name} to be gone`,
+  );
+};
+
+/** A pod of one busybox container that runs a shell script. */
+export const shellPod = (namespace: string, name: string, script: string, requests = {}): object => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { namespace, name, labels: { app: name } },
+  spec: {
+    terminationGracePeriodSeconds: 2,
+    containers: [{ name: 'main', image: BUSYBOX, command: ['sh', '-c', script], resources: { requests } }],
+  },
+});
+
+/** Waits until the pod is ready, and gives it. */
+export const readyPod = async (namespace: string, name: string, limitMs = 300_000): Promise<Pod> => {
+  const wait = [
+    'wait',
+    '-n',
+    namespace,
+    `pod/${name}`,
+    '--for=condition=Ready',
+    `--timeout=${limitMs / 1000}s`,
+  ];
+  await kubectl(wait, { limitMs: limitMs + 10_000 });
+  return read<Pod>('pod', '-n', namespace, name);
+};
+
+/** Runs a shell command in the pod's first container. */
+export const inPod = (namespace: string, pod: string, script: string): Promise<string> =>
+  kubectl(['exec', '-n', namespace, pod, '--', 'sh', '-c', script]);
+
+/** The machine's name, which names its directory, too. */
+export const machineOfPod = (pod: Pod): string => `vm-${pod.metadata.uid}`;
+
+/** The pid of the machine's QEMU process, found by the name of its directory. */
+export const machinePid = async (pod: Pod): Promise<number> => {
+  const pids = (await exec('pgrep', ['-f', `qemu-system.*${machineOfPod(pod)}`])).trim().split('\n');
+  if (pids.length !== 1)
+    throw new Error(`expected one process of ${machineOfPod(pod)}, found: ${pids.join(', ')}`);
+  return Number(pids[0]);
+};

@@ -1,0 +1,251 @@
+/**
+ * The whole product without machines: a real API server and controller manager, the controller as a process
+ * of its own that can be killed, and the fake provider with fake kubelets. A stand-in for guests only.
+ */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dump } from 'js-yaml';
+import { Agent, fetch } from 'undici';
+import {
+  fargateProfiles,
+  microVMs,
+  namespaces,
+  nodes,
+  pods,
+  serviceAccounts,
+  subnets,
+} from '../../src/api/resources.ts';
+import { fakeKubelets } from '../../src/compute/fake/kubelets.ts';
+import type { Capacity } from '../../src/compute/provider.ts';
+import type { Pod } from '../../src/core/pod.ts';
+import { until } from '../../src/host/wait.ts';
+import { KubeClient } from '../../src/kube/client.ts';
+import { installProduct } from '../../src/main/install.ts';
+import {
+  componentsFolder,
+  end,
+  freePorts,
+  launch,
+  type Program,
+  startApiServer,
+  type TestApiServer,
+} from './apiserver.ts';
+
+/** Everything of a running test product. */
+export interface TestProduct {
+  readonly client: KubeClient;
+  /** The API server's audit log: one JSON event a line. */
+  readonly auditLog: string;
+  /** Directory of the fake provider's machines. */
+  readonly machines: string;
+  /** Kills the controller with SIGKILL. */
+  kill(): Promise<void>;
+  /** Starts the controller and waits until its webhook answers. */
+  start(): Promise<void>;
+  /** Names of the machines that exist. */
+  machineNames(): readonly string[];
+  stop(): Promise<void>;
+}
+
+const AUDIT_POLICY = `apiVersion: audit.k8s.io/v1
+kind: Policy
+rules: [{level: Metadata}]
+omitStages: [RequestReceived]
+`;
+
+/** Room of the fake hosts unless a test says otherwise. */
+const ROOM: Capacity = { memoryMiB: 1_000_000, milliCpu: 1_000_000 };
+
+/** @param options.capacity room of the hosts; `options.kubelets: false` lets machines start and never join */
+export const startProduct = async (
+  options: { readonly capacity?: Capacity; readonly kubelets?: boolean } = {},
+): Promise<TestProduct> => {
+  const audit = mkdtempSync(join(tmpdir(), 'cloister-audit-'));
+  const auditLog = join(audit, 'log');
+  writeFileSync(join(audit, 'policy'), AUDIT_POLICY);
+  const apiServer = await startApiServer([
+    '--allow-privileged=true',
+    `--audit-policy-file=${join(audit, 'policy')}`,
+    `--audit-log-path=${auditLog}`,
+  ]);
+  const { folder, pki, config } = apiServer;
+  const file = (name: string, content: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content, { mode: 0o600 });
+    return path;
+  };
+  const kubeconfig = file('admin.conf', kubeconfigOf(config, pki.admin));
+  const machines = join(folder, 'machines');
+  const [webhookPort] = (await freePorts(1)) as [number];
+  const controllerManager = await launch(join(await componentsFolder(), 'kube-controller-manager'), folder, [
+    `--kubeconfig=${kubeconfig}`,
+    '--bind-address=127.0.0.1',
+    '--secure-port=0',
+    '--leader-elect=false',
+    '--use-service-account-credentials=false',
+    `--service-account-private-key-file=${join(folder, 'service-accounts.key')}`,
+    `--cluster-signing-cert-file=${file('signing.crt', pki.ca)}`,
+    `--cluster-signing-key-file=${file('signing.key', pki.caKey)}`,
+    '--controllers=*,-node-lifecycle-controller,-pod-garbage-collector-controller',
+  ]);
+  const settings = file(
+    'controller.json',
+    JSON.stringify({
+      kubeconfig: file('controller.conf', kubeconfigOf(config, pki.controller)),
+      clusterName: 'test',
+      region: 'local-1',
+      webhook: {
+        address: '127.0.0.1',
+        port: webhookPort,
+        certificate: file('webhook.crt', pki.server.certificate),
+        key: file('webhook.key', pki.server.key),
+      },
+      cluster: {
+        server: config.server,
+        certificateAuthority: file('cluster-ca.crt', pki.ca),
+        clusterDns: '10.96.0.10',
+        clusterDomain: 'cluster.local',
+        resolver: '10.42.0.2',
+        registries: [],
+      },
+      provider: { kind: 'fake', directory: machines, capacity: options.capacity ?? ROOM },
+      joinLimitSeconds: 60,
+      logLevel: 'info',
+    }),
+  );
+
+  const client = new KubeClient(config);
+  await installProduct({ client, webhookUrl: `https://127.0.0.1:${webhookPort}`, webhookCa: pki.ca });
+  let controller: Program | undefined;
+  const failures: unknown[] = [];
+  const product: TestProduct = {
+    client,
+    auditLog,
+    machines,
+    machineNames: () => readdirSync(machines).map((name) => name.replace(/\.json$/, '')),
+    kill: () => end(controller),
+    start: async () => {
+      controller = await launch(process.execPath, folder, [
+        '--import',
+        'tsx',
+        CONTROLLER,
+        '--config',
+        settings,
+      ]);
+      await untilAnswers(webhookPort, pki.ca);
+    },
+    stop: async () => {
+      await stopKubelets();
+      await end(controller);
+      await end(controllerManager);
+      await client.close();
+      await apiServer.stop();
+      rmSync(audit, { recursive: true });
+      if (failures.length > 0) throw new AggregateError(failures, 'fake kubelets met errors');
+    },
+  };
+  await product.start();
+  const stopKubelets =
+    options.kubelets === false
+      ? async () => {}
+      : fakeKubelets(client, machines, (cause) => failures.push(cause));
+  return product;
+};
+
+const CONTROLLER = join(import.meta.dirname, '../../src/main/controller.ts');
+
+const kubeconfigOf = (
+  { server, ca }: TestApiServer['config'],
+  { certificate, key }: { readonly certificate: string; readonly key: string },
+): string => {
+  const base64 = (text = ''): string => Buffer.from(text).toString('base64');
+  const user = { 'client-certificate-data': base64(certificate), 'client-key-data': base64(key) };
+  return dump({
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [{ name: 'test', cluster: { server, 'certificate-authority-data': base64(ca) } }],
+    users: [{ name: 'user', user }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'user' } }],
+    'current-context': 'test',
+  });
+};
+
+/** The webhook is fail-open, so nothing may be created before it answers. */
+const untilAnswers = async (port: number, ca: string): Promise<void> => {
+  const agent = new Agent({ connect: { ca } });
+  await until(async () => (await fetch(`https://127.0.0.1:${port}/healthz`, { dispatcher: agent })).ok, {
+    limitMs: 60_000,
+    what: 'the controller to answer',
+  });
+  await agent.close();
+};
+
+/** A namespace whose pods match a profile of the same name, and a subnet for them all. */
+export const ensureFargate = async (client: KubeClient, name: string): Promise<void> => {
+  const apply = { type: 'apply', fieldManager: 'test', force: true } as const;
+  await client.patch(
+    namespaces,
+    { name },
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
+    apply,
+  );
+  const api = { apiVersion: 'cloister.dev/v1alpha1' };
+  const subnet = {
+    ...api,
+    kind: 'Subnet',
+    metadata: { name: 'a' },
+    spec: { cidr: '10.0.0.0/20', zone: 'local-1a', type: 'private' },
+  };
+  await client.patch(subnets, { name: 'a' }, subnet, apply);
+  const profile = {
+    ...api,
+    kind: 'FargateProfile',
+    metadata: { name },
+    spec: { selectors: [{ namespace: name }] },
+  };
+  await until(() => client.patch(fargateProfiles, { name }, profile, apply), {
+    limitMs: 30_000,
+    everyMs: 200,
+    what: `profile ${name} to be accepted`,
+  });
+  await until(() => client.get(serviceAccounts, { namespace: name, name: 'default' }), {
+    limitMs: 30_000,
+    what: 'the default service account',
+  });
+};
+
+/** A small pod. */
+export const podIn = (namespace: string, name: string, spec: Partial<Pod['spec']> = {}): Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { namespace, name },
+  spec: { containers: [{ name: 'main', image: 'registry.local/none:1' }], ...spec },
+});
+
+/** Waits until the pod is in that phase, and gives it. */
+export const untilPhase = (
+  client: KubeClient,
+  namespace: string,
+  name: string,
+  phase: string,
+): Promise<Pod> =>
+  until(
+    async () => {
+      const pod = await client.get(pods, { namespace, name });
+      return pod.status?.phase === phase ? pod : undefined;
+    },
+    { limitMs: 60_000, what: `pod ${namespace}/${name} to be ${phase}` },
+  );
+
+/** What is left after pods and machines have settled: everything must match one to one. */
+export const census = async ({ client, machineNames }: TestProduct) => ({
+  pods: (await client.list(pods, { fieldSelector: 'spec.schedulerName=fargate-scheduler' }))
+    .map((pod) => `vm-${pod.metadata.uid}`)
+    .toSorted(),
+  microVMs: (await client.list(microVMs)).map(({ metadata }) => metadata.name).toSorted(),
+  machines: machineNames().toSorted(),
+  nodes: (await client.list(nodes))
+    .map(({ metadata }) => metadata.annotations?.['cloister.dev/microvm'] ?? '')
+    .toSorted(),
+});
