@@ -1,0 +1,54 @@
+/** `./tool status`: what of a cluster runs. */
+
+import { places } from '../cluster/plan.ts';
+import { type ClusterStatus, clusterStatus } from '../cluster/status.ts';
+import { locate } from './settings.ts';
+
+/** Rows as a table, columns as wide as their longest cell. */
+export const table = (rows: readonly (readonly string[])[]): string => {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('   ')
+        .trimEnd(),
+    )
+    .join('\n');
+};
+
+const rowsOf = (status: ClusterStatus): readonly (readonly string[])[] => {
+  const state = (pid: number | undefined): readonly string[] =>
+    pid === undefined ? ['stopped', ''] : ['running', `pid ${pid}`];
+  return [
+    ['WHAT', 'NAME', 'STATE', 'DETAIL'],
+    ...status.programs.map(({ name, pid }) => ['program', name, ...state(pid)]),
+    ...status.machines.map(({ name, pid }) => ['machine', name, ...state(pid)]),
+    ...Object.entries(status.record?.ports ?? {}).map(([name, port]) => [
+      'port',
+      name,
+      'open',
+      `127.0.0.1:${port}`,
+    ]),
+    ...status.namespaces.map((name) => ['network namespace', name, 'exists', '']),
+  ];
+};
+
+/** The command. */
+export const status = (flags: { readonly name: string }): void => {
+  const { name, state } = locate(flags.name);
+  const found = clusterStatus({ name, state });
+  const { record } = found;
+  if (record === undefined && found.namespaces.length === 0) {
+    process.stdout.write(`There is no cluster ${name}: start it with \`./tool up\`.\n`);
+    return;
+  }
+  const head =
+    record === undefined
+      ? `Remains of a cluster ${name} without its state folder: remove them with \`./tool down\`.`
+      : `Cluster ${name}: Kubernetes ${record.kubernetesVersion}, ${record.nodes ? 'with' : 'without'} an ordinary node, ` +
+        `${record.egress ? 'with' : 'without'} egress; kubeconfig ${places(state).adminKubeconfig}`;
+  process.stdout.write(`${head}\n\n${table(rowsOf(found))}\n`);
+};

@@ -1,0 +1,212 @@
+/** `./tool test`: every suite, with what it needs around it, and one closing line. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { publishImage } from '../cluster/basics.ts';
+import { stopCluster } from '../cluster/stop.ts';
+import { type OnProgress, step } from '../host/progress.ts';
+import { ROOT } from '../host/script.ts';
+import { display, duration } from './progress.ts';
+import { type ClusterFlags, locate } from './settings.ts';
+import { bringUp, prepareComponents } from './up.ts';
+
+/** A suite: where its files are, and what must be there before it runs. */
+interface Suite {
+  readonly name: string;
+  readonly folder: string;
+  /** `components`: the upstream programs; `cluster`: a running cluster with the product as well. */
+  readonly needs: 'nothing' | 'components' | 'cluster';
+  /** Files may run side by side. */
+  readonly parallel: boolean;
+}
+
+/** All suites in the order in which they run: what fails quickly comes first. */
+const SUITES: readonly Suite[] = [
+  { name: 'unit', folder: 'src', needs: 'nothing', parallel: true },
+  { name: 'cluster', folder: 'test/cluster', needs: 'components', parallel: false },
+  { name: 'vm', folder: 'test/vm', needs: 'cluster', parallel: false },
+  { name: 'chaos', folder: 'test/chaos', needs: 'cluster', parallel: false },
+];
+
+/** Name of the cluster that tests run in, beside whatever else runs on the machine. */
+const TEST_CLUSTER = 'clotest';
+
+/** What a run of tests came to. */
+export interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** The part of vitest's JSON report that is read (vitest.dev, "JSON reporter"). */
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+}
+
+/**
+ * Counts of one run. A run that ends badly without a failed test, for example because a file does not load,
+ * counts as one failure; so does one that ran no test.
+ * @param report the JSON report; undefined when there is none
+ * @param ended whether the runner said that all is well
+ */
+export const countsOf = (report: Report | undefined, ended: boolean): Counts => {
+  if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  const { numPassedTests: passed, numFailedTests: failed } = report;
+  const bad = failed === 0 && (!ended || passed === 0);
+  return { passed, failed: bad ? 1 : failed, skipped: report.numPendingTests + report.numTodoTests };
+};
+
+/** The closing line, alone on its line. */
+export const closingLine = ({ passed, failed, skipped }: Counts): string =>
+  `${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`;
+
+const add = (a: Counts, b: Counts): Counts => ({
+  passed: a.passed + b.passed,
+  failed: a.failed + b.failed,
+  skipped: a.skipped + b.skipped,
+});
+
+/** Chooses suites by name, or single files by path. @throws Error that lists the suites */
+export const chooseSuites = (
+  wanted: readonly string[],
+): readonly (Suite & { readonly files: readonly string[] })[] => {
+  const unknown = wanted.filter(
+    (word) => !SUITES.some(({ name, folder }) => word === name || word.startsWith(`${folder}/`)),
+  );
+  if (unknown.length > 0) {
+    throw new Error(
+      `no suite ${unknown.join(', ')}: name one of ${SUITES.map(({ name }) => name).join(', ')}, or a test file`,
+    );
+  }
+  return SUITES.map((suite) => ({
+    ...suite,
+    files: wanted.filter((word) => word.startsWith(`${suite.folder}/`)),
+  })).filter(({ name, files }) => wanted.length === 0 || wanted.includes(name) || files.length > 0);
+};
+
+const hasTests = ({ folder }: Suite): boolean =>
+  existsSync(join(ROOT, folder)) &&
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).some((file) =>
+    file.endsWith('.test.ts'),
+  );
+
+/** Runs vitest on one suite and counts. */
+const runSuite = async (
+  suite: Suite & { readonly files: readonly string[] },
+  environment: Readonly<Record<string, string>>,
+): Promise<Counts> => {
+  const scratch = mkdtempSync(join(tmpdir(), 'cloister-report-'));
+  const output = join(scratch, 'report.json');
+  const args = [
+    join(ROOT, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    ...(suite.files.length > 0 ? suite.files : [suite.folder]),
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${output}`,
+    ...(suite.parallel ? [] : ['--no-file-parallelism']),
+  ];
+  try {
+    const ended = await new Promise<boolean>((resolve, reject) => {
+      const env = { ...process.env, ...environment };
+      const child = spawn(process.execPath, args, {
+        cwd: ROOT,
+        stdio: ['ignore', 'inherit', 'inherit'],
+        env,
+      });
+      child.once('error', reject);
+      child.once('exit', (code) => resolve(code === 0));
+    });
+    return countsOf(
+      existsSync(output) ? (JSON.parse(readFileSync(output, 'utf8')) as Report) : undefined,
+      ended,
+    );
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+};
+
+/** Variables that tests read: where programs, kubectl and the cluster are. */
+const surround = async (
+  needs: Suite['needs'],
+  flags: ClusterFlags,
+  onProgress: OnProgress,
+): Promise<Readonly<Record<string, string>>> => {
+  if (needs === 'nothing') return {};
+  const { cache, state } = locate(flags.name);
+  if (needs === 'components') return programs(await prepareComponents(flags, cache, onProgress));
+  const { cluster, components } = await bringUp(flags, onProgress);
+  await step(onProgress, 'test images', () =>
+    publishImage(state, cluster.registry, 'cloister/agnhost:1', {
+      entries: [
+        { type: 'directory', path: 'tmp', mode: 0o1777 },
+        { type: 'copy', path: 'agnhost', from: join(components, 'agnhost') },
+      ],
+      run: { Entrypoint: ['/agnhost'] },
+    }),
+  );
+  return {
+    ...programs(components),
+    KUBECONFIG: cluster.kubeconfig,
+    CLOISTER_CLUSTER: flags.name,
+    CLOISTER_STATE: state,
+  };
+};
+
+const programs = (components: string): Readonly<Record<string, string>> => ({
+  CLOISTER_COMPONENTS: components,
+  CLOISTER_KUBECTL: join(components, 'kubectl'),
+});
+
+/**
+ * The command: runs suites, prints a table of them and the closing line, and sets the exit code. A cluster
+ * that it starts is taken down again, unless `keep`.
+ */
+export const test = async (
+  wanted: readonly string[],
+  flags: Pick<ClusterFlags, 'components' | 'kubernetesVersion'> & { readonly keep: boolean },
+): Promise<void> => {
+  const chosen = chooseSuites(wanted).filter(hasTests);
+  const cluster: ClusterFlags = { ...flags, name: TEST_CLUSTER, nodes: true, egress: true, apiPort: 0 };
+  let total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const lines: string[] = [];
+  try {
+    for (const suite of chosen) {
+      const started = performance.now();
+      const counts = await runSurrounded(suite, cluster);
+      total = add(total, counts);
+      lines.push(
+        `${suite.name.padEnd(10)} ${duration(performance.now() - started).padStart(12)}   ${closingLine(counts)}`,
+      );
+    }
+  } finally {
+    const started = chosen.some(({ needs }) => needs === 'cluster');
+    if (started && !flags.keep) await stopCluster(locate(TEST_CLUSTER));
+  }
+  if (total.passed + total.failed === 0) total = { ...total, failed: 1 };
+  process.stdout.write(`\n${lines.join('\n')}\n${closingLine(total)}\n`);
+  process.exitCode = total.failed === 0 ? 0 : 1;
+};
+
+/** A suite whose surroundings cannot be made counts as failed, with the reason; the others still run. */
+const runSurrounded = async (
+  suite: Suite & { readonly files: readonly string[] },
+  cluster: ClusterFlags,
+): Promise<Counts> => {
+  process.stdout.write(`\n== ${suite.name}\n`);
+  const shown = display(process.stdout);
+  try {
+    const environment = await surround(suite.needs, cluster, shown.onProgress);
+    shown.stop();
+    return await runSuite(suite, environment);
+  } catch (cause) {
+    process.stdout.write(`${suite.name}: ${(cause as Error).message}\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  } finally {
+    shown.stop();
+  }
+};

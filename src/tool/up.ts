@@ -1,0 +1,78 @@
+/** `./tool up`: from a bare machine to a pod on a node of its own. */
+import { join } from 'node:path';
+import { publishImage } from '../cluster/basics.ts';
+import { type Cluster, startCluster } from '../cluster/cluster.ts';
+import { buildComponents, requireServed, useComponents } from '../cluster/components.ts';
+import { ensurePackages } from '../cluster/packages.ts';
+import { type OnProgress, step } from '../host/progress.ts';
+import { runDemo } from './demo.ts';
+import { BUSYBOX_REFERENCE, busyboxImage } from './images.ts';
+import { prepareGuests, runProduct } from './product.ts';
+import { display } from './progress.ts';
+import { type ClusterFlags, locate } from './settings.ts';
+
+/** A running cluster with the product in it. */
+export interface Running {
+  readonly cluster: Cluster;
+  /** Folder of the programs, kubectl among them. */
+  readonly components: string;
+  /** Why guests run as they do, one sentence. */
+  readonly virtualisation: string;
+}
+
+/** Installs packages and builds what is missing. Gives the folder of the programs. */
+export const prepareComponents = async (
+  flags: Pick<ClusterFlags, 'components' | 'kubernetesVersion'>,
+  cache: string,
+  onProgress: OnProgress,
+): Promise<string> => {
+  const { components, kubernetesVersion } = flags;
+  requireServed(kubernetesVersion);
+  if (components !== undefined) useComponents(components, kubernetesVersion);
+  await ensurePackages({ build: components === undefined, onProgress });
+  return components ?? buildComponents({ kubernetesVersion, cache, onProgress });
+};
+
+/** Everything of `up` but the demonstration. Safe to interrupt and repeat. */
+export const bringUp = async (flags: ClusterFlags, onProgress: OnProgress): Promise<Running> => {
+  if (process.getuid?.() !== 0)
+    throw new Error('not root: a cluster needs network namespaces, so run this as root (sudo)');
+  const { name, state, cache } = locate(flags.name);
+  const components = await prepareComponents(flags, cache, onProgress);
+  const guests = await prepareGuests(components, cache, onProgress);
+  const { kubernetesVersion, nodes, egress, apiPort } = flags;
+  const options = { name, state, components, kubernetesVersion, nodes, egress, onProgress };
+  const cluster = await startCluster({ ...options, ...(apiPort === undefined ? {} : { apiPort }) });
+  await step(onProgress, 'product', async () => {
+    await runProduct(cluster, guests);
+    await publishImage(state, cluster.registry, BUSYBOX_REFERENCE, await busyboxImage());
+  });
+  return { cluster, components, virtualisation: guests.why };
+};
+
+/** The command. */
+export const up = async (flags: ClusterFlags & { readonly demo: boolean }): Promise<void> => {
+  const started = performance.now();
+  const shown = display();
+  try {
+    const running = await bringUp(flags, shown.onProgress);
+    const report = flags.demo
+      ? await runDemo(running.cluster, join(running.components, 'kubectl'), shown.onProgress)
+      : '';
+    shown.stop();
+    process.stdout.write(`${report}${nextSteps(running, flags, performance.now() - started)}`);
+  } finally {
+    shown.stop();
+  }
+};
+
+const nextSteps = ({ cluster, virtualisation }: Running, { name }: ClusterFlags, ms: number): string => `
+Ready in ${(ms / 1000).toFixed(0)} s; ${virtualisation}.
+
+  export KUBECONFIG=${cluster.kubeconfig}
+
+Try next:
+  ./tool kubectl${name === 'cloister' ? '' : ` --name ${name}`} get pods,nodes -A -o wide
+  ./tool kubectl${name === 'cloister' ? '' : ` --name ${name}`} -n demo exec deploy/hello -- uname -a
+  ./tool down${name === 'cloister' ? '' : ` --name ${name}`}
+`;
