@@ -1,0 +1,214 @@
+/**
+ * The wall: what root of a guest can do, after a staged container escape. A profile in open mode allows a
+ * privileged pod with the namespaces of its own guest, so the probes begin where an attacker would end.
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Node } from '../../src/api/resources.ts';
+import type { Pod } from '../../src/core/pod.ts';
+import { until } from '../../src/host/wait.ts';
+import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
+import {
+  BUSYBOX,
+  fargateNamespace,
+  inPod,
+  machinePid,
+  readyPod,
+  removeFargateNamespace,
+  shellPod,
+} from '../support/machines.ts';
+
+const NS = 'vm-isolation';
+const OPEN = 'vm-open';
+
+const root = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { namespace: OPEN, name: 'root' },
+  spec: {
+    hostPID: true,
+    hostNetwork: true,
+    terminationGracePeriodSeconds: 1,
+    containers: [
+      { name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'], securityContext: { privileged: true } },
+    ],
+  },
+};
+
+let attacker: Pod;
+let victim: Pod;
+
+beforeAll(async () => {
+  await apply(
+    ...fargateNamespace(NS),
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: OPEN } },
+    {
+      apiVersion: 'cloister.dev/v1alpha1',
+      kind: 'FargateProfile',
+      metadata: { name: OPEN },
+      spec: { selectors: [{ namespace: OPEN }], policy: { privileged: true, hostNamespaces: true } },
+    },
+  );
+  for (const namespace of [NS, OPEN]) {
+    await kubectlUntil(
+      ['get', 'serviceaccount', '-n', namespace, '-o', 'name'],
+      (names) => names.includes('default'),
+      'the default service account',
+    );
+  }
+  await apply(root, shellPod(NS, 'victim', 'echo here > /tmp/index.html; httpd -f -p 8080 -h /tmp'));
+  [attacker, victim] = await Promise.all([readyPod(OPEN, 'root'), readyPod(NS, 'victim')]);
+}, 400_000);
+
+afterAll(async () => {
+  await removeFargateNamespace(NS);
+  await removeFargateNamespace(OPEN);
+}, 300_000);
+
+const asRoot = (script: string): Promise<string> => inPod(OPEN, 'root', script);
+/** What the script printed, or `refused` when it failed. */
+const attempt = (script: string): Promise<string> => asRoot(`${script} 2>/dev/null || echo refused`);
+
+describe('in strict mode', () => {
+  it('a privileged pod stays Pending with the exact text of the original', async () => {
+    const pod = structuredClone(root) as { metadata: { namespace: string }; spec: object };
+    pod.metadata.namespace = NS;
+    await apply(pod);
+    const message = await kubectlUntil(
+      [
+        'get',
+        'pod',
+        '-n',
+        NS,
+        'root',
+        '-o',
+        'jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}',
+      ],
+      (text) => text.includes('not supported'),
+      'the pod to be refused',
+      30_000,
+    );
+    expect(message).toBe(
+      'POD_UNSUPPORTED_ON_FARGATE: Pod not supported on Fargate: fields not supported: HostNetwork, HostPID, invalid SecurityContext fields: Privileged',
+    );
+    await kubectl(['delete', 'pod', '-n', NS, 'root']);
+  });
+});
+
+describe('root of a guest', () => {
+  it('is root of that guest: it sees the kubelet', async () => {
+    expect(await asRoot('pidof kubelet > /dev/null && echo yes')).toBe('yes');
+  });
+
+  it('sees a machine with the memory of its own size and no other disk', async () => {
+    const totalKiB = Number(await asRoot("awk '/MemTotal/ {print $2}' /proc/meminfo"));
+    expect(totalKiB).toBeLessThan(512 * 1024);
+    const disks = (await asRoot('ls /sys/block')).split('\n').filter((name) => name.startsWith('vd'));
+    expect(disks).toEqual(['vda', 'vdb']);
+  });
+
+  it('cannot write the image that all machines boot from', async () => {
+    expect(await attempt('dd if=/dev/zero of=/dev/vda bs=512 count=1 conv=notrunc')).toContain('refused');
+  });
+
+  it('cannot speak from an address that is not its own', async () => {
+    await asRoot(`ip addr add ${victim.status?.podIP}/32 dev lo`);
+    const spoofed = `timeout 3 wget -qO- http://10.42.0.2:5000/v2/ --bind-address=${victim.status?.podIP}`;
+    expect(await attempt(spoofed)).toBe('refused');
+    await asRoot(`ip addr del ${victim.status?.podIP}/32 dev lo`);
+    expect(await inPod(NS, 'victim', 'wget -qO- http://127.0.0.1:8080/index.html')).toBe('here');
+  });
+
+  it('reaches neither the host, nor instance metadata, nor the control socket of any machine', async () => {
+    for (const address of ['169.254.169.254', '169.254.0.1', '169.254.100.1']) {
+      expect(await attempt(`timeout 3 wget -qO- http://${address}/`), address).toBe('refused');
+    }
+    expect(await attempt('find / -xdev -name "qmp*" | grep .')).toBe('refused');
+  });
+
+  it('cannot act on other nodes and pods with the credentials of its own', async () => {
+    const script = (path: string) =>
+      `nsenter -t 1 -m -- sh -c 'cat /etc/kubernetes/pki/kubelet-client.pem' > /dev/null && echo ${path}`;
+    expect(await attempt(script('held'))).toBe('held');
+    const other = ['--as', `system:node:${attacker.spec.nodeName}`, '--as-group', 'system:nodes'];
+    const can = (...question: string[]): Promise<string> =>
+      kubectl(['auth', 'can-i', ...question, ...other]).catch((cause: { message: string }) => cause.message);
+    expect(await can('get', 'secrets', '-A')).toContain('no');
+    expect(await can('delete', 'pods', '-n', NS)).toContain('no');
+    const request = {
+      apiVersion: 'certificates.k8s.io/v1',
+      kind: 'CertificateSigningRequest',
+      metadata: { name: 'stolen' },
+      spec: {
+        request: 'AA==',
+        signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
+        usages: ['client auth'],
+      },
+    };
+    await expect(
+      kubectl(['create', ...other, '-f', '-'], { input: JSON.stringify(request) }),
+    ).rejects.toThrow(/cannot request certificates/);
+  });
+
+  it('may restart its kubelet: the pod is admitted again, its container untouched', async () => {
+    const container = attacker.status?.containerStatuses?.[0]?.containerID;
+    const pid = await asRoot('pidof kubelet');
+    await asRoot('kill -9 $(pidof kubelet)');
+    await until(async () => !['', pid].includes(await attempt('pidof kubelet')), {
+      limitMs: 60_000,
+      everyMs: 1_000,
+      what: 'the kubelet to be started again',
+    });
+    const seen = async (): Promise<string | undefined> =>
+      (await read<Node>('node', attacker.spec.nodeName ?? '')).status?.conditions?.find(
+        ({ type }) => type === 'Ready',
+      )?.lastHeartbeatTime;
+    const before = await seen();
+    await until(async () => (await seen()) !== before, {
+      limitMs: 120_000,
+      everyMs: 1_000,
+      what: 'the kubelet to report again',
+    });
+    const pod = await read<Pod>('pod', '-n', OPEN, 'root');
+    expect(pod.status?.phase).toBe('Running');
+    expect(pod.status?.containerStatuses?.[0]).toMatchObject({ containerID: container, restartCount: 0 });
+  }, 240_000);
+});
+
+describe('on the host', () => {
+  it('every machine is a process of its own, in a network namespace of its own', async () => {
+    const pids = await Promise.all([machinePid(attacker), machinePid(victim)]);
+    const namespaces = pids.map(networkNamespace);
+    expect(new Set([...namespaces, networkNamespace(process.pid)]).size).toBe(3);
+  });
+
+  it('no machine holds a file of another open', async () => {
+    const name = `vm-${victim.metadata.uid}`;
+    const pid = await machinePid(attacker);
+    const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    expect(open.some((path) => path.includes(`vm-${attacker.metadata.uid}`))).toBe(true);
+    expect(open.filter((path) => path.includes(name))).toEqual([]);
+  });
+
+  it('a memory hog is killed inside its own guest and nowhere else', async () => {
+    await apply(shellPod(NS, 'hog', 'tail /dev/zero; sleep 1'));
+    await kubectlUntil(
+      [
+        'get',
+        'pod',
+        '-n',
+        NS,
+        'hog',
+        '-o',
+        'jsonpath={.status.containerStatuses[0].lastState.terminated.reason} {.status.containerStatuses[0].state.terminated.reason}',
+      ],
+      (text) => text.includes('OOMKilled') || text.includes('Error'),
+      'the hog to be killed',
+      300_000,
+    );
+    expect(await inPod(NS, 'victim', 'wget -qO- http://127.0.0.1:8080/index.html')).toBe('here');
+    expect(readFileSync(`/proc/${await machinePid(victim)}/status`, 'utf8')).toContain('State:');
+  }, 400_000);
+});
+
+const networkNamespace = (pid: number): string => readlinkSync(`/proc/${pid}/ns/net`);

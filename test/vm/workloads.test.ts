@@ -1,0 +1,95 @@
+/** Controllers of Kubernetes work on machines without knowing of them. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Pod } from '../../src/core/pod.ts';
+import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
+import { BUSYBOX, fargateNamespace, inPod, readyPod, removeFargateNamespace } from '../support/machines.ts';
+
+const NS = 'vm-workloads';
+
+const statefulSet = (greeting: string) => ({
+  apiVersion: 'apps/v1',
+  kind: 'StatefulSet',
+  metadata: { namespace: NS, name: 'db' },
+  spec: {
+    serviceName: 'db',
+    replicas: 1,
+    selector: { matchLabels: { app: 'db' } },
+    template: {
+      metadata: { labels: { app: 'db' } },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: [
+          { name: 'main', image: BUSYBOX, command: ['sh', '-c', `echo ${greeting}; sleep infinity`] },
+        ],
+      },
+    },
+  },
+});
+
+beforeAll(async () => {
+  await apply(...fargateNamespace(NS));
+  await kubectlUntil(
+    ['get', 'serviceaccount', '-n', NS, '-o', 'name'],
+    (names) => names.includes('default'),
+    'the default service account',
+  );
+  await apply(
+    {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { namespace: NS, name: 'sum' },
+      spec: {
+        template: {
+          spec: {
+            restartPolicy: 'Never',
+            containers: [{ name: 'main', image: BUSYBOX, command: ['sh', '-c', 'echo $((6 * 7))'] }],
+          },
+        },
+      },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { namespace: NS, name: 'db' },
+      spec: { clusterIP: 'None', selector: { app: 'db' } },
+    },
+    statefulSet('one'),
+  );
+});
+
+afterAll(() => removeFargateNamespace(NS), 300_000);
+
+describe('a Job', () => {
+  it('completes, and its pod keeps its node until it is deleted', async () => {
+    await kubectl(['wait', '-n', NS, 'job/sum', '--for=condition=Complete', '--timeout=300s'], {
+      limitMs: 310_000,
+    });
+    expect(await kubectl(['logs', '-n', NS, 'job/sum'])).toBe('42');
+    const pods = await read<{ items: Pod[] }>('pods', '-n', NS, '-l', 'job-name=sum');
+    const node = pods.items[0]?.spec.nodeName ?? '';
+    expect(await kubectl(['get', 'node', node, '-o', 'name'])).toBe(`node/${node}`);
+    await kubectl(['delete', 'job', '-n', NS, 'sum', '--timeout=60s']);
+    await kubectlUntil(
+      ['get', 'node', node, '--ignore-not-found', '-o', 'name'],
+      (text) => text === '',
+      'the Node of the deleted Job to go',
+      60_000,
+    );
+  }, 400_000);
+});
+
+describe('a StatefulSet', () => {
+  it('keeps its names in DNS, and a rolling update gives the pod a new machine', async () => {
+    const first = await readyPod(NS, 'db-0');
+    const name = `db-0.db.${NS}.svc.cluster.local`;
+    const address = await inPod(NS, 'db-0', `nslookup ${name} | tail -n 2`);
+    expect(address).toContain(first.status?.podIP);
+
+    await apply(statefulSet('two'));
+    await kubectl(['rollout', 'status', '-n', NS, 'statefulset/db', '--timeout=300s'], { limitMs: 310_000 });
+    const second = await readyPod(NS, 'db-0');
+    expect(second.metadata.uid).not.toBe(first.metadata.uid);
+    expect(second.spec.nodeName).not.toBe(first.spec.nodeName);
+    expect(await kubectl(['logs', '-n', NS, 'db-0'])).toBe('two');
+  }, 700_000);
+});
