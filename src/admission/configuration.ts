@@ -1,5 +1,14 @@
 /** The webhook configurations (spec/fargate.md §2.1), with the address at which the API server finds us. */
-import { GROUP, MUTATING_WEBHOOK, PROFILE_WEBHOOK, SYSTEM_NAMESPACE, VERSION } from '../api/names.ts';
+import {
+  EPHEMERAL_WEBHOOK,
+  GROUP,
+  MUTATING_WEBHOOK,
+  NODE_PREFIX,
+  PROFILE_WEBHOOK,
+  SCHEDULER,
+  SYSTEM_NAMESPACE,
+  VERSION,
+} from '../api/names.ts';
 
 /** Where the admission server listens, as the API server sees it. */
 export interface WebhookAddress {
@@ -12,6 +21,7 @@ export interface WebhookAddress {
 /** Paths of the admission server. */
 export const MUTATE_PATH = '/mutate';
 export const VALIDATE_PROFILES_PATH = '/validate/profiles';
+export const VALIDATE_EPHEMERAL_PATH = '/validate/ephemeralcontainers';
 
 const clientConfig = ({ url, caBundle }: WebhookAddress, path: string) => ({
   url: `${url}${path}`,
@@ -49,7 +59,27 @@ export const mutatingConfiguration = (address: WebhookAddress) => ({
   ],
 });
 
-/** The validating configuration: fail-closed, for limits across profiles that a schema cannot see (§1.4). */
+const failClosed = {
+  failurePolicy: 'Fail',
+  matchPolicy: 'Equivalent',
+  sideEffects: 'None',
+  timeoutSeconds: 5,
+  admissionReviewVersions: ['v1'],
+};
+
+/**
+ * Whether a pod is ours by fields that nobody can change: its scheduler, or its node. The label would not do,
+ * whoever may patch the pod could take it away first.
+ */
+const OURS = [
+  `(has(object.spec.schedulerName) && object.spec.schedulerName == '${SCHEDULER}')`,
+  `(has(object.spec.nodeName) && object.spec.nodeName.startsWith('${NODE_PREFIX}'))`,
+].join(' || ');
+
+/**
+ * The validating configuration, fail-closed: limits across profiles that a schema cannot see (§1.4), and
+ * containers that are added to pods on our nodes (§3.2).
+ */
 export const validatingConfiguration = (address: WebhookAddress) => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'ValidatingWebhookConfiguration',
@@ -67,11 +97,22 @@ export const validatingConfiguration = (address: WebhookAddress) => ({
           scope: 'Cluster',
         },
       ],
-      failurePolicy: 'Fail',
-      matchPolicy: 'Equivalent',
-      sideEffects: 'None',
-      timeoutSeconds: 5,
-      admissionReviewVersions: ['v1'],
+      ...failClosed,
+    },
+    {
+      name: EPHEMERAL_WEBHOOK,
+      clientConfig: clientConfig(address, VALIDATE_EPHEMERAL_PATH),
+      rules: [
+        {
+          apiGroups: [''],
+          apiVersions: ['v1'],
+          operations: ['UPDATE'],
+          resources: ['pods/ephemeralcontainers'],
+          scope: 'Namespaced',
+        },
+      ],
+      matchConditions: [{ name: 'ours', expression: OURS }],
+      ...failClosed,
     },
   ],
 });

@@ -2,10 +2,9 @@
 import type { Logger } from 'pino';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import { type Admission, admit } from '../core/admission/mutate.ts';
-import { type IrsaDefaults, irsaPatch } from '../core/irsa/patch.ts';
-import type { PatchOperation } from '../core/json-patch.ts';
 import type { Pod } from '../core/pod.ts';
 import { latestMatcher } from '../core/profile/latest.ts';
+import type { Identities } from './identities.ts';
 import { type AdmissionRequest, type Answer, refuse } from './review.ts';
 
 /** The profiles as they are now. */
@@ -22,25 +21,6 @@ const answer = (admission: Admission): Answer => {
   }
 };
 
-/** Roles of service accounts, where the upstream webhook does not give them already (spec/fargate.md §7). */
-export interface Identities {
-  /** Annotations of a service account, undefined when there is none. */
-  readonly account: (namespace: string, name: string) => Readonly<Record<string, string>> | undefined;
-  readonly defaults: IrsaDefaults;
-  /** Whether the configuration `pod-identity-webhook` is installed; then we are silent. */
-  readonly elsewhere: () => boolean;
-}
-
-const identityPatch = (
-  pod: Pod,
-  namespace: string,
-  identities: Identities | undefined,
-): readonly PatchOperation[] => {
-  if (identities === undefined || identities.elsewhere()) return [];
-  const account = identities.account(namespace, pod.spec.serviceAccountName ?? 'default');
-  return account === undefined ? [] : irsaPatch(pod, account, identities.defaults);
-};
-
 const FAIL_OPEN = 'Cloister could not look at this pod and has left it to its scheduler:';
 
 /**
@@ -51,9 +31,9 @@ export const podReviewer = (
   profiles: Profiles,
   log: Logger,
   identities?: Identities,
-): ((request: AdmissionRequest) => Answer) => {
+): ((request: AdmissionRequest) => Promise<Answer>) => {
   const matcher = latestMatcher(profiles);
-  return (request) => {
+  return async (request) => {
     const start = performance.now();
     // The schema has seen metadata and spec; the API server has validated the rest.
     const pod = request.object as unknown as Pod;
@@ -62,12 +42,13 @@ export const podReviewer = (
     try {
       if (request.operation !== 'CREATE') return { allowed: true };
       const admission = admit(matcher(), pod, namespace);
+      const roles = admission.kind === 'mutated' ? await identities?.patch(pod, namespace) : undefined;
       const ms = Math.round((performance.now() - start) * 1000) / 1000;
       const level = admission.kind === 'untouched' ? 'debug' : 'info';
       const profile = 'profile' in admission ? admission.profile : undefined;
       log[level]({ namespace, pod: name, profile, outcome: admission.kind, ms }, 'pod reviewed');
       return admission.kind === 'mutated'
-        ? answer({ ...admission, patch: [...admission.patch, ...identityPatch(pod, namespace, identities)] })
+        ? answer({ ...admission, patch: [...admission.patch, ...(roles ?? [])] })
         : answer(admission);
     } catch (error) {
       log.error({ namespace, pod: name, err: error }, 'pod could not be reviewed');

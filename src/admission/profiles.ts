@@ -1,11 +1,9 @@
 /** Limits of profiles that no schema can see, because they look at other objects (spec/fargate.md §1.3, §1.4). */
 import type { Subnet } from '../api/subnet.ts';
-import { subnetsFor } from '../core/placement/subnets.ts';
+import type { Places } from '../core/placement/subnets.ts';
+import { checkCount, checkSubnets, LIMITS } from '../core/profile/rules.ts';
 import type { Profiles } from './pods.ts';
 import { type AdmissionRequest, type Answer, refuse } from './review.ts';
-
-/** Profiles per cluster, unless lifted (§1.4). */
-const MAX_PROFILES = 10;
 
 /** What profiles are judged by. */
 export interface ProfileLimits {
@@ -13,24 +11,35 @@ export interface ProfileLimits {
   readonly maxProfiles?: number;
   /** Without it, the subnets that a profile names are judged by the scheduler only. */
   readonly subnets?: () => readonly Subnet[];
+  /** Where pods may run; the defaults where it is left out. */
+  readonly places?: Places;
+  /** The region that the cluster is in; without it, regions are judged by the scheduler only. */
+  readonly region?: string;
 }
 
-const namedSubnets = (spec: object): readonly string[] =>
-  'subnets' in spec && Array.isArray(spec.subnets)
+const namedSubnets = (spec: object | undefined): readonly string[] =>
+  spec !== undefined && 'subnets' in spec && Array.isArray(spec.subnets)
     ? spec.subnets.filter((name) => typeof name === 'string')
     : [];
 
-/** Answers reviews of profiles: how many there are, and whether the subnets they name can be used. */
+const same = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name, index) => name === b[index]);
+
+/**
+ * Answers reviews of profiles: how many there are, and whether the subnets they name can be used. A profile
+ * whose subnets stay as they were is not judged by them again: it must be possible to change and to delete it
+ * after they are gone.
+ */
 export const profileReviewer =
-  ({ profiles, maxProfiles = MAX_PROFILES, subnets }: ProfileLimits) =>
-  (request: AdmissionRequest): Answer => {
-    const others = profiles().filter((profile) => profile.metadata.name !== request.name);
-    if (request.operation === 'CREATE' && others.length >= maxProfiles)
-      return refuse(
-        `The cluster has ${others.length} Fargate profiles, and ${maxProfiles} is the limit. Delete one, or raise the limit.`,
-      );
-    const named = namedSubnets(request.object.spec);
-    if (subnets === undefined || named.length === 0) return { allowed: true };
-    const { problems } = subnetsFor(named, subnets());
-    return problems.length === 0 ? { allowed: true } : refuse(problems.join('; '));
+  ({ profiles, maxProfiles = LIMITS.profiles, subnets, places = {}, region = '' }: ProfileLimits) =>
+  ({ operation, name, object, oldObject }: AdmissionRequest): Answer => {
+    const others = profiles().filter(({ metadata }) => metadata.name !== name);
+    const full =
+      operation === 'CREATE' ? checkCount(others.length, { ...LIMITS, profiles: maxProfiles }) : undefined;
+    if (full !== undefined) return refuse(full);
+    const named = namedSubnets(object.spec);
+    const before = namedSubnets(oldObject?.spec);
+    if (subnets === undefined || (operation !== 'CREATE' && same(named, before))) return { allowed: true };
+    const problem = checkSubnets(named, subnets(), region, places);
+    return problem === undefined ? { allowed: true } : refuse(problem);
   };

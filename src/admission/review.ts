@@ -2,6 +2,11 @@
 import { type Static, Type } from 'typebox';
 import type { PatchOperation } from '../core/json-patch.ts';
 
+const Reviewed = Type.Object({
+  metadata: Type.Object({}, { additionalProperties: true }),
+  spec: Type.Object({}, { additionalProperties: true }),
+});
+
 /** What we read of a request; the object is judged by whoever answers. */
 export const AdmissionReview = Type.Object({
   apiVersion: Type.Literal('admission.k8s.io/v1'),
@@ -11,10 +16,9 @@ export const AdmissionReview = Type.Object({
     operation: Type.String(),
     namespace: Type.Optional(Type.String()),
     name: Type.Optional(Type.String()),
-    object: Type.Object({
-      metadata: Type.Object({}, { additionalProperties: true }),
-      spec: Type.Object({}, { additionalProperties: true }),
-    }),
+    object: Reviewed,
+    /** What the object was before, where it is changed. */
+    oldObject: Type.Optional(Type.Union([Reviewed, Type.Null()])),
   }),
 });
 export type AdmissionReview = Static<typeof AdmissionReview>;

@@ -6,7 +6,11 @@ import { pino } from 'pino';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FargateProfile } from '../api/fargate-profile.ts';
+import type { MicroVM } from '../api/micro-vm.ts';
+import type { ServiceAccount } from '../api/resources.ts';
 import type { Subnet } from '../api/subnet.ts';
+import { until } from '../host/wait.ts';
+import { identitiesFrom } from './identities.ts';
 import { admissionServer } from './webhook.ts';
 
 const profile = (
@@ -39,8 +43,31 @@ const SUBNETS: Subnet[] = [
   { metadata: { name: 'p' }, spec: { cidr: '10.0.1.0/24', zone: 'z', type: 'public' } },
 ];
 
-const ACCOUNTS: Record<string, Record<string, string>> = {
-  'prod/reader': { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/reader' },
+const account = (name: string, annotations?: Record<string, string>): ServiceAccount => ({
+  metadata: { namespace: 'prod', name, ...(annotations ? { annotations } : {}) },
+});
+const READER = account('reader', { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/reader' });
+
+/** Service accounts as a watch brings them. */
+const accounts = new Map([READER, account('default')].map((one) => [`prod/${one.metadata.name}`, one]));
+const watching = new Set<(key: string, now: ServiceAccount | undefined, before: undefined) => void>();
+const arrives = (one: ServiceAccount): void => {
+  const key = `prod/${one.metadata.name}`;
+  accounts.set(key, one);
+  for (const listener of watching) listener(key, one, undefined);
+};
+
+/** A machine of profile `open`. */
+const MACHINE: MicroVM = {
+  metadata: { name: 'vm-u1' },
+  spec: {
+    pod: { namespace: 'prod', name: 'web', uid: 'u1' },
+    profile: 'open',
+    size: { milliCpu: 250, memoryMiB: 512, storageGiB: 20 },
+    placement: { subnet: 'a', zone: 'z', region: 'r', address: '10.0.0.4' },
+    securityGroups: [],
+    image: 'i',
+  },
 };
 
 const state: { profiles: readonly FargateProfile[]; elsewhere: boolean } = { profiles: [], elsewhere: false };
@@ -56,11 +83,18 @@ beforeAll(async () => {
     profiles,
     subnets: () => SUBNETS,
     maxProfiles: 3,
-    identities: {
-      account: (namespace, name) => ACCOUNTS[`${namespace}/${name}`],
+    identities: identitiesFrom({
+      accounts: {
+        get: (key) => accounts.get(key),
+        onChange: (listener) => {
+          watching.add(listener);
+          return () => watching.delete(listener);
+        },
+      },
+      webhooks: { get: (name) => (state.elsewhere ? { metadata: { name } } : undefined) },
       defaults: { regionalSts: true },
-      elsewhere: () => state.elsewhere,
-    },
+    }),
+    microVM: (name) => (name === 'vm-u1' ? MACHINE : undefined),
     tls,
     log: pino({ level: 'silent' }),
   });
@@ -99,6 +133,9 @@ const review = (object: unknown, more: Record<string, unknown> = {}) => ({
   request: { uid: 'r1', operation: 'CREATE', namespace: 'prod', object, ...more },
 });
 
+const patchOf = ({ response }: { response?: Review }): { path: string }[] =>
+  JSON.parse(Buffer.from(response?.patch ?? '', 'base64').toString());
+
 const POD = { metadata: { name: 'web' }, spec: { containers: [{ name: 'c' }] } };
 
 describe('POST /mutate', () => {
@@ -111,7 +148,7 @@ describe('POST /mutate', () => {
       kind: 'AdmissionReview',
       response: { uid: 'r1', allowed: true, patchType: 'JSONPatch' },
     });
-    const patch = JSON.parse(Buffer.from(body.response?.patch ?? '', 'base64').toString());
+    const patch = patchOf(body);
     expect(patch[0]).toEqual({
       op: 'add',
       path: '/metadata/labels',
@@ -159,8 +196,22 @@ describe('POST /mutate', () => {
     state.profiles = [profile('prod')];
     state.elsewhere = elsewhere;
     const { body } = await post('/mutate', review({ ...POD, spec: { ...POD.spec, serviceAccountName } }));
-    const patch = JSON.parse(Buffer.from(body.response?.patch ?? '', 'base64').toString());
-    expect(patch).toHaveLength(operations);
+    expect(patchOf(body)).toHaveLength(operations);
+  });
+
+  it('waits a moment for a service account that is just being made, and then does without', async () => {
+    state.profiles = [profile('prod')];
+    state.elsewhere = false;
+    const asked = post('/mutate', review({ ...POD, spec: { ...POD.spec, serviceAccountName: 'new' } }));
+    await until(() => watching.size > 0, { limitMs: 5_000, what: 'the review to wait', everyMs: 1 });
+    arrives(account('new', READER.metadata.annotations));
+    expect(patchOf((await asked).body)).toHaveLength(7);
+    const without = await post(
+      '/mutate',
+      review({ ...POD, spec: { ...POD.spec, serviceAccountName: 'never' } }),
+    );
+    expect(patchOf(without.body)).toHaveLength(5);
+    expect(watching.size).toBe(0);
   });
 
   it('looks at creations only', async () => {
@@ -228,7 +279,7 @@ describe('POST /mutate', () => {
       ),
       { numRuns: 2000 },
     );
-  });
+  }, 30_000);
 });
 
 describe('POST /validate/profiles', () => {
@@ -258,6 +309,55 @@ describe('POST /validate/profiles', () => {
     const answer = await ask('n', { selectors: [], subnets });
     expect(answer?.status?.message).toBe(message);
     expect(answer?.allowed).toBe(message === undefined);
+  });
+});
+
+describe('POST /validate/ephemeralcontainers', () => {
+  const PLAIN = { name: 'debug', image: 'i' };
+  const ROOT = { ...PLAIN, name: 'root', securityContext: { privileged: true } };
+  const TRACER = { ...PLAIN, name: 'tracer', securityContext: { capabilities: { add: ['SYS_PTRACE'] } } };
+  const ask = async (uid: string, labels: object, now: readonly object[], before: readonly object[] = []) => {
+    const pod = (ephemeralContainers: readonly object[]) => ({
+      metadata: { name: 'web', uid, labels },
+      spec: { containers: [{ name: 'c' }], ephemeralContainers },
+    });
+    const more = { operation: 'UPDATE', name: 'web', oldObject: pod(before) };
+    return (await post('/validate/ephemeralcontainers', review(pod(now), more))).body.response;
+  };
+  const labelled = { 'eks.amazonaws.com/fargate-profile': 'open' };
+
+  it.each<[string, string, object, object[], object[], string | undefined]>([
+    ['a plain one', 'u', {}, [PLAIN], [], undefined],
+    ['a privileged one', 'u', {}, [ROOT], [], 'invalid SecurityContext fields: Privileged'],
+    [
+      'each of several',
+      'u',
+      {},
+      [ROOT, TRACER],
+      [],
+      'invalid SecurityContext fields: Privileged, invalid SecurityContext fields: Capabilities added: SYS_PTRACE',
+    ],
+    ['one that is there already', 'u', {}, [ROOT, PLAIN], [ROOT], undefined],
+    ['what the profile allows', 'u', labelled, [ROOT], [], undefined],
+    ['what the profile of its machine allows', 'u1', {}, [ROOT], [], undefined],
+    [
+      'what that profile does not allow',
+      'u1',
+      {},
+      [TRACER],
+      [],
+      'invalid SecurityContext fields: Capabilities added: SYS_PTRACE',
+    ],
+  ])('%s', async (_, uid, labels, now, before, message) => {
+    state.profiles = [profile('open', 'prod', { privileged: true })];
+    const answer = await ask(uid, labels, now, before);
+    expect(answer?.status?.message).toBe(message);
+    expect(answer?.allowed).toBe(message === undefined);
+  });
+
+  it('allows nothing beyond the original when the profile is gone', async () => {
+    state.profiles = [];
+    expect(await ask('u1', labelled, [ROOT])).toMatchObject({ allowed: false });
   });
 });
 

@@ -2,13 +2,15 @@
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Logger } from 'pino';
-import { MUTATE_PATH, VALIDATE_PROFILES_PATH } from './configuration.ts';
-import { type Identities, podReviewer } from './pods.ts';
+import { MUTATE_PATH, VALIDATE_EPHEMERAL_PATH, VALIDATE_PROFILES_PATH } from './configuration.ts';
+import { type EphemeralContext, ephemeralReviewer } from './ephemeral.ts';
+import type { Identities } from './identities.ts';
+import { podReviewer } from './pods.ts';
 import { type ProfileLimits, profileReviewer } from './profiles.ts';
 import { type AdmissionRequest, AdmissionReview, type Answer, reviewed } from './review.ts';
 
 /** What the server needs. */
-export interface AdmissionOptions extends ProfileLimits {
+export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 'profiles'> {
   /** PEM of the serving certificate and its key. */
   readonly tls: { readonly certificate: string; readonly key: string };
   readonly log: Logger;
@@ -45,13 +47,14 @@ export const admissionServer = ({ tls, log, identities, ...limits }: AdmissionOp
     .setValidatorCompiler(TypeBoxValidatorCompiler);
   server.setErrorHandler(explain(log));
 
-  const route = (path: string, answer: (request: AdmissionRequest) => Answer): void => {
+  const route = (path: string, answer: (request: AdmissionRequest) => Answer | Promise<Answer>): void => {
     server.post(path, { schema: { body: AdmissionReview } }, async ({ body }) =>
-      reviewed(body.request.uid, answer(body.request)),
+      reviewed(body.request.uid, await answer(body.request)),
     );
   };
   route(MUTATE_PATH, podReviewer(limits.profiles, log, identities));
   route(VALIDATE_PROFILES_PATH, profileReviewer(limits));
+  route(VALIDATE_EPHEMERAL_PATH, ephemeralReviewer(limits));
   server.get('/healthz', async () => 'ok');
   return server;
 };

@@ -98,12 +98,29 @@ const Spec = Type.Object({
   policy: Type.Optional(FargateProfilePolicy),
 });
 
+const Health = Type.Object({
+  issues: Type.Array(
+    Type.Object({
+      code: Type.Enum([
+        'PodExecutionRoleAlreadyInUse',
+        'AccessDenied',
+        'ClusterUnreachable',
+        'InternalFailure',
+      ]),
+      message: Type.String(),
+      resourceIds: Type.Array(Type.String()),
+    }),
+    { description: 'What keeps the profile from its state.' },
+  ),
+});
+
 const Status = Type.Object({
   status: Type.Optional(
     Type.Enum(['CREATING', 'ACTIVE', 'DELETING', 'CREATE_FAILED', 'DELETE_FAILED'], {
       description: 'ACTIVE means that the selectors are live.',
     }),
   ),
+  health: Type.Optional(Health),
   conditions: Type.Optional(Type.Array(Condition)),
 });
 

@@ -10,6 +10,7 @@ import type * as certificates from 'kubernetes-types/certificates/v1.js';
 import type * as coordination from 'kubernetes-types/coordination/v1.js';
 import type * as core from 'kubernetes-types/core/v1.js';
 import type * as rbac from 'kubernetes-types/rbac/v1.js';
+import type * as storage from 'kubernetes-types/storage/v1.js';
 import { GROUP, VERSION } from '../core/names.ts';
 import type { ObjectMeta, Pod } from '../core/pod.ts';
 import type { FargateProfile } from './fargate-profile.ts';
@@ -39,14 +40,12 @@ export type Event = core.Event;
 export type Secret = Whole<core.Secret>;
 export type ConfigMap = Whole<core.ConfigMap>;
 export type ServiceAccount = Whole<core.ServiceAccount>;
-export type Service = Whole<core.Service>;
 export type PersistentVolumeClaim = Whole<core.PersistentVolumeClaim>;
 export type PersistentVolume = Whole<core.PersistentVolume>;
+export type StorageClass = Whole<storage.StorageClass>;
 export type Lease = Whole<coordination.Lease>;
 export type CertificateSigningRequest = Whole<certificates.CertificateSigningRequest>;
 export type MutatingWebhookConfiguration = Whole<admission.MutatingWebhookConfiguration>;
-export type ValidatingWebhookConfiguration = Whole<admission.ValidatingWebhookConfiguration>;
-export type ValidatingAdmissionPolicy = Whole<admission.ValidatingAdmissionPolicy>;
 export type ValidatingAdmissionPolicyBinding = Whole<admission.ValidatingAdmissionPolicyBinding>;
 export type CustomResourceDefinition = Whole<extensions.CustomResourceDefinition>;
 export type ClusterRole = Whole<rbac.ClusterRole>;
@@ -57,6 +56,8 @@ export type Deployment = Whole<apps.Deployment>;
 export type Binding = Whole<core.Binding>;
 /** Written to the subresource `token` of a service account: asks for a bound token. */
 export type TokenRequest = authentication.TokenRequest;
+/** Asks whose a token is; answered, and never stored. */
+export type TokenReview = authentication.TokenReview;
 
 type Scope = 'namespaced' | 'cluster';
 
@@ -82,7 +83,6 @@ export const events = coreV1<Event>('Event', 'events', 'namespaced');
 export const secrets = coreV1<Secret>('Secret', 'secrets', 'namespaced');
 export const configMaps = coreV1<ConfigMap>('ConfigMap', 'configmaps', 'namespaced');
 export const serviceAccounts = coreV1<ServiceAccount>('ServiceAccount', 'serviceaccounts', 'namespaced');
-export const services = coreV1<Service>('Service', 'services', 'namespaced');
 export const persistentVolumeClaims = coreV1<PersistentVolumeClaim>(
   'PersistentVolumeClaim',
   'persistentvolumeclaims',
@@ -90,11 +90,22 @@ export const persistentVolumeClaims = coreV1<PersistentVolumeClaim>(
 );
 export const persistentVolumes = coreV1<PersistentVolume>('PersistentVolume', 'persistentvolumes', 'cluster');
 
+export const storageClasses = inGroup('storage.k8s.io', 'v1')<StorageClass>(
+  'StorageClass',
+  'storageclasses',
+  'cluster',
+);
+
 export const leases = inGroup('coordination.k8s.io', 'v1')<Lease>('Lease', 'leases', 'namespaced');
 export const deployments = inGroup('apps', 'v1')<Deployment>('Deployment', 'deployments', 'namespaced');
 export const certificateSigningRequests = inGroup('certificates.k8s.io', 'v1')<CertificateSigningRequest>(
   'CertificateSigningRequest',
   'certificatesigningrequests',
+  'cluster',
+);
+export const tokenReviews = inGroup('authentication.k8s.io', 'v1')<TokenReview>(
+  'TokenReview',
+  'tokenreviews',
   'cluster',
 );
 export const customResourceDefinitions = inGroup('apiextensions.k8s.io', 'v1')<CustomResourceDefinition>(
@@ -106,16 +117,6 @@ export const customResourceDefinitions = inGroup('apiextensions.k8s.io', 'v1')<C
 export const mutatingWebhookConfigurations = admissionV1<MutatingWebhookConfiguration>(
   'MutatingWebhookConfiguration',
   'mutatingwebhookconfigurations',
-  'cluster',
-);
-export const validatingWebhookConfigurations = admissionV1<ValidatingWebhookConfiguration>(
-  'ValidatingWebhookConfiguration',
-  'validatingwebhookconfigurations',
-  'cluster',
-);
-export const validatingAdmissionPolicies = admissionV1<ValidatingAdmissionPolicy>(
-  'ValidatingAdmissionPolicy',
-  'validatingadmissionpolicies',
   'cluster',
 );
 export const validatingAdmissionPolicyBindings = admissionV1<ValidatingAdmissionPolicyBinding>(

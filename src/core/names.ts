@@ -39,10 +39,17 @@ export const PREEMPTION_POLICY = 'PreemptLowerPriority';
 export const MUTATING_WEBHOOK = '0500-amazon-eks-fargate-mutation.amazonaws.com';
 /** Webhook that counts profiles across the cluster. */
 export const PROFILE_WEBHOOK = 'profiles.cloister.dev';
+/** Webhook that judges containers added to pods on our nodes. */
+export const EPHEMERAL_WEBHOOK = 'ephemeralcontainers.cloister.dev';
+
+/** Webhook configuration of the upstream pod identity webhook: where it stands, it alone gives roles (§7). */
+export const IDENTITY_WEBHOOK = 'pod-identity-webhook';
 
 /** Reasons of the `PodScheduled` condition (§3, §3.5). */
 export const UNSUPPORTED_REASON = 'POD_UNSUPPORTED_ON_FARGATE';
 export const TOO_LARGE_REASON = 'POD_CPU_MEM_EXCEEDS_MAX_FARGATE_SIZE';
+/** Reason of a pod that got onto one of our nodes past the scheduler (§3, §5.3). */
+export const UNSUPPORTED_SPEC_REASON = 'UnsupportedPodSpec';
 
 /** Prefix of every node that is ours (§5). */
 export const NODE_PREFIX = 'fargate-';

@@ -3,17 +3,15 @@
  * Source: the OpenAPI types of `kubernetes-types`, plus fields newer than that package.
  */
 import type {
-  Affinity,
   Container as ContainerV130,
   PodSpec as PodSpecV130,
   PodStatus,
   ResourceRequirements,
-  Toleration,
   Volume,
 } from 'kubernetes-types/core/v1.js';
-import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.js';
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
 
-export type { Affinity, ObjectMeta, OwnerReference, PodStatus, ResourceRequirements, Toleration, Volume };
+export type { ObjectMeta, PodStatus, ResourceRequirements, Volume };
 
 /** A container as stored by the API server. */
 export type Container = ContainerV130;

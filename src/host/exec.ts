@@ -28,6 +28,19 @@ export class ExecError extends Error {
   }
 }
 
+/** Programs that run now. They are in process groups of their own, so nobody else ends them with us. */
+const running = new Set<number>();
+
+process.on('exit', () => {
+  for (const pid of running) {
+    try {
+      process.kill(-pid, 'SIGTERM');
+    } catch {
+      // ended by itself a moment ago
+    }
+  }
+});
+
 const tail = (text: string): string => text.trim().split('\n').slice(-8).join('\n');
 
 /**
@@ -48,6 +61,7 @@ export const exec = async (
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       detached: true,
     });
+    if (child.pid !== undefined) running.add(child.pid);
     const collected = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const) {
       let rest = '';
@@ -69,6 +83,7 @@ export const exec = async (
       reject(new ExecError(command, null, '', cause.message));
     });
     child.on('close', (code, signal) => {
+      if (child.pid !== undefined) running.delete(child.pid);
       clearTimeout(timer);
       if (code === 0) resolve(collected.stdout);
       else {

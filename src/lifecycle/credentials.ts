@@ -15,12 +15,16 @@ import type { Credentials } from '../compute/render/seed.ts';
 import type { Machine } from '../core/machine/machine.ts';
 import { nodeAddresses, nodeNameOf } from '../core/machine/node.ts';
 import { until } from '../host/wait.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { Context } from './context.ts';
 
 x509.cryptoProvider.set(globalThis.crypto);
 
 /** Where requests go, and where Nodes are looked up. */
-export type Issuer = Pick<Context, 'client' | 'nodes'>;
+export interface Issuer {
+  readonly client: KubeClient;
+  readonly nodes: Pick<Context['nodes'], 'get'>;
+}
 
 /** Lifetime of what is issued, in seconds. */
 export const LIFETIME_S = 3600;

@@ -14,6 +14,67 @@ const Room = Type.Object(
   { additionalProperties: false },
 );
 
+const Listener = {
+  address: Type.String(),
+  port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+};
+
+const Rate = Type.Object(
+  { perSecond: Type.Number({ exclusiveMinimum: 0 }), burst: Type.Integer({ minimum: 1 }) },
+  { additionalProperties: false, description: 'So many per second, and at once after a pause.' },
+);
+
+const Eks = Type.Object(
+  {
+    account: Type.String({ pattern: '^[0-9]{12}$' }),
+    partition: Type.Optional(Type.String({ pattern: '^aws[a-z-]*$' })),
+    http: Type.Optional(
+      Type.Object(
+        { ...Listener, address: Type.String({ pattern: '^(127\\.[0-9.]+|::1)$' }) },
+        { additionalProperties: false, description: 'Plain HTTP, on an address of the loopback only.' },
+      ),
+    ),
+    https: Type.Optional(
+      Type.Object(
+        { ...Listener, certificate: Type.String(), key: Type.String() },
+        { additionalProperties: false, description: 'For pods, and for the token webhook.' },
+      ),
+    ),
+    anonymous: Type.Optional(
+      Type.Boolean({ description: 'Let requests without a signature through, by plain HTTP only.' }),
+    ),
+    kubernetesVersion: Type.String({ pattern: '^[0-9]+\\.[0-9]+$' }),
+    endpoint: Type.String({ description: 'URL of the API server as clients reach it.' }),
+    serviceCidr: Type.String(),
+    issuer: Type.String({ description: 'Issuer of service-account tokens.' }),
+    audiences: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+    oneAtATime: Type.Optional(
+      Type.Boolean({
+        description: 'At most one profile changes at a time, as in the original. Default true.',
+      }),
+    ),
+    updates: Type.Optional(Type.Boolean({ description: 'Serve UpdateFargateProfile. Default true.' })),
+    /** Calls of one key before it is throttled, unless the key says otherwise. */
+    rate: Type.Optional(Rate),
+  },
+  { additionalProperties: false, description: 'The EKS API; left out, it is not served.' },
+);
+
+/** Settings of the EKS API. */
+export type EksConfig = Static<typeof Eks>;
+
+const Places = Type.Object(
+  {
+    regions: Type.Optional(Type.Array(Type.String())),
+    zones: Type.Optional(Type.Array(Type.String())),
+  },
+  {
+    additionalProperties: false,
+    description:
+      'Where pods may run. Default: all zones, and all regions but us-gov-east-1 and us-gov-west-1.',
+  },
+);
+
 const Schema = Type.Object(
   {
     kubeconfig: Type.String({ description: 'Path of the kubeconfig of user cloister:controller.' }),
@@ -59,6 +120,15 @@ const Schema = Type.Object(
         { additionalProperties: false },
       ),
     ]),
+    eks: Type.Optional(Eks),
+    places: Type.Optional(Places),
+    vcpuQuota: Type.Optional(
+      Type.Number({ minimum: 0.25, description: 'vCPU of all pods together. Default: no limit.' }),
+    ),
+    launchRate: Type.Optional(Rate),
+    maxProfiles: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Profiles per cluster. Default 10.' }),
+    ),
     joinLimitSeconds: Type.Integer({ minimum: 1, description: 'How long a guest may take to join.' }),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error']),
   },

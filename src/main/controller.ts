@@ -7,25 +7,36 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Logger, pino } from 'pino';
+import { identitiesFrom } from '../admission/identities.ts';
 import { admissionServer } from '../admission/webhook.ts';
-import { SCHEDULER } from '../api/names.ts';
+import { IDENTITY_WEBHOOK, SCHEDULER } from '../api/names.ts';
 import {
+  configMaps,
   fargateProfiles,
   microVMs,
+  mutatingWebhookConfigurations,
   nodes,
   persistentVolumeClaims,
   persistentVolumes,
   pods,
+  serviceAccounts,
+  storageClasses,
   subnets,
 } from '../api/resources.ts';
+import { LOGGING_CONFIG } from '../core/logging/outcome.ts';
+import { LIMITS } from '../core/profile/rules.ts';
 import { KubeClient } from '../kube/client.ts';
 import { eventRecorder } from '../kube/events.ts';
 import { loadKubeconfig } from '../kube/kubeconfig.ts';
 import { type Store, watchStore } from '../kube/store.ts';
+import { foreignPods, runForeign } from '../lifecycle/foreign.ts';
 import { runLifecycle } from '../lifecycle/lifecycle.ts';
 import { removeOrphans } from '../lifecycle/orphans.ts';
+import { runProfiles } from '../profiles/reconciler.ts';
+import { publishFacts } from '../scheduling/facts.ts';
 import { runScheduler } from '../scheduling/scheduler.ts';
 import { type ControllerConfig, loadConfig } from './config.ts';
+import { runEks } from './eks.ts';
 import { providerOf } from './providers.ts';
 
 const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise<void>> => {
@@ -38,13 +49,36 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     microVMs: watchStore(client, microVMs, { log }),
     claims: watchStore(client, persistentVolumeClaims, { log }),
     volumes: watchStore(client, persistentVolumes, { log }),
+    classes: watchStore(client, storageClasses, { log }),
     nodes: watchStore(client, nodes, { labelSelector: 'eks.amazonaws.com/compute-type=fargate', log }),
+    foreign: foreignPods(client, log),
+    accounts: watchStore(client, serviceAccounts, { log }),
+    webhooks: watchStore(client, mutatingWebhookConfigurations, {
+      fieldSelector: named(IDENTITY_WEBHOOK),
+      log,
+    }),
+    logging: watchStore(client, configMaps, {
+      namespace: LOGGING_CONFIG.namespace,
+      fieldSelector: named(LOGGING_CONFIG.name),
+      log,
+    }),
   };
   await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
 
   const { address, port, certificate, key } = config.webhook;
   const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
-  const admission = admissionServer({ profiles: () => stores.profiles.list(), tls, log });
+  const admission = admissionServer({
+    // A profile that is being deleted takes no more pods.
+    profiles: () => stores.profiles.list().filter(({ metadata }) => metadata.deletionTimestamp === undefined),
+    subnets: () => stores.subnets.list(),
+    region: config.region,
+    places: config.places ?? {},
+    maxProfiles: config.maxProfiles ?? LIMITS.profiles,
+    microVM: (name) => stores.microVMs.get(name),
+    identities: identitiesFrom({ ...stores, defaults: { region: config.region, regionalSts: true } }),
+    tls,
+    log,
+  });
   await admission.listen({ host: address, port });
 
   const shared = {
@@ -65,16 +99,37 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     joinLimitMs: config.joinLimitSeconds * 1000,
   };
   await removeOrphans(life);
-  const scheduler = runScheduler({ ...shared, region: config.region, image });
+  const scheduler = runScheduler({
+    ...shared,
+    region: config.region,
+    places: config.places ?? {},
+    ...(config.vcpuQuota === undefined ? {} : { quotaMilliCpu: config.vcpuQuota * 1000 }),
+    ...(config.launchRate === undefined ? {} : { launchRate: config.launchRate }),
+    image,
+  });
   const lifecycle = runLifecycle(life);
+  const guard = runForeign(shared);
+  const profiles = runProfiles({ ...shared, mapRoles: config.eks !== undefined, now: Date.now });
+  const eks = config.eks === undefined ? undefined : await runEks(config, config.eks, shared);
+  const facts = publishFacts({ ...shared, region: config.region, places: config.places ?? {} });
   log.info({ provider: provider.name, image }, 'controller runs');
 
   return async () => {
-    await Promise.all([admission.close(), scheduler.stop(), lifecycle.stop()]);
+    await Promise.all([
+      admission.close(),
+      scheduler.stop(),
+      lifecycle.stop(),
+      guard.stop(),
+      facts.stop(),
+      profiles.stop(),
+      eks?.stop(),
+    ]);
     for (const store of Object.values(stores)) store.stop();
     await client.close();
   };
 };
+
+const named = (name: string): string => `metadata.name=${name}`;
 
 const { values } = parseArgs({ options: { config: { type: 'string' } } });
 if (values.config === undefined) {

@@ -16,11 +16,14 @@ import {
   microVMs,
   type PersistentVolume,
   type PersistentVolumeClaim,
+  type StorageClass,
 } from '../api/resources.ts';
 import type { Subnet } from '../api/subnet.ts';
 import type { Provider } from '../compute/provider.ts';
+import { type Bucket, type Rate, take } from '../core/eks/bucket.ts';
 import { LOGGING_CONFIG, loggingOutcome } from '../core/logging/outcome.ts';
 import { machineFor, machineName, microVMOf } from '../core/machine/microvm.ts';
+import type { Places } from '../core/placement/subnets.ts';
 import type { Pod } from '../core/pod.ts';
 import { latestMatcher } from '../core/profile/latest.ts';
 import type { Matcher } from '../core/profile/match.ts';
@@ -29,6 +32,7 @@ import { isAlreadyExists, type KubeClient } from '../kube/client.ts';
 import { type Controller, type Outcome, runController } from '../kube/controller.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Store } from '../kube/store.ts';
+import { giveVolumes } from './claims.ts';
 import { explain } from './explain.ts';
 import { type Reservations, reservationsOf } from './reservations.ts';
 
@@ -42,12 +46,19 @@ export interface SchedulerContext {
   readonly microVMs: Store<MicroVM>;
   readonly claims: Store<PersistentVolumeClaim>;
   readonly volumes: Store<PersistentVolume>;
+  readonly classes: Store<StorageClass>;
   /** Holds the log router's configuration, if there is one. */
   readonly logging: Store<ConfigMap>;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly now: () => Date;
   readonly region: string;
+  /** Where pods may run; the defaults where it is left out. */
+  readonly places?: Places;
+  /** vCPU of all pods together, in thousandths; without it, as much as the hosts have. */
+  readonly quotaMilliCpu?: number;
+  /** Launches per second, and at once after a pause; without it, as many as there are pods. */
+  readonly launchRate?: Rate;
   /** Hash that names the guest image for new machines. */
   readonly image: string;
 }
@@ -56,18 +67,25 @@ export interface SchedulerContext {
 interface Desk extends SchedulerContext {
   readonly matcher: () => Matcher<FargateProfile>;
   readonly reservations: Reservations;
+  /** Takes one launch of the rate; milliseconds to wait for when there is none. */
+  readonly launches: () => number | undefined;
 }
 
 /** A pod that waits is looked at again after this time even when nothing changed. */
 const AGAIN_MS = 60_000;
 
 /** Outcomes that are written at the same time. */
-const WORKERS = 16;
+const WORKERS = 32;
 
 /** Starts the scheduler. The stores must be synced. Gives the way to stop it. */
 export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'> => {
   const reservations = reservationsOf(context.microVMs);
-  const desk: Desk = { ...context, reservations, matcher: latestMatcher(() => context.profiles.list()) };
+  const desk: Desk = {
+    ...context,
+    reservations,
+    matcher: latestMatcher(() => context.profiles.list()),
+    launches: launchesAt(context.launchRate),
+  };
   const controller = runController({
     name: 'scheduler',
     workers: WORKERS,
@@ -100,6 +118,17 @@ export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'
   };
 };
 
+/** Counts launches (spec/fargate.md §11.3). */
+const launchesAt = (rate: Rate | undefined): (() => number | undefined) => {
+  if (rate === undefined) return () => undefined;
+  let bucket: Bucket | undefined;
+  return () => {
+    const taken = take(bucket, rate, performance.now());
+    bucket = taken.bucket;
+    return taken.waitMs;
+  };
+};
+
 const keyOf = ({ metadata }: Pod): string => `${metadata.namespace}/${metadata.name}`;
 
 const machineOf = ({ metadata }: Pod): string => machineName(metadata.uid ?? '');
@@ -129,12 +158,17 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
       volume: (name) => desk.volumes.get(name),
     },
     region: desk.region,
+    ...(desk.places === undefined ? {} : { places: desk.places }),
+    ...(desk.quotaMilliCpu === undefined ? {} : { quotaMilliCpu: desk.quotaMilliCpu }),
   });
   if (verdict.runs) {
+    const waitMs = desk.launches();
+    if (waitMs !== undefined) return { again: waitMs };
     await createMachine(pod, verdict, desk);
     return DONE;
   }
   await explain(pod, verdict, desk);
+  if (verdict.claimsOnly) await giveVolumes(pod, desk);
   return { again: AGAIN_MS };
 };
 

@@ -1,5 +1,11 @@
 /** Who the product is to the API server, and what it may do there: no more than its stages need. */
-import { CONTROLLER_USER, GROUP, PROXY_SERVICE_ACCOUNT, SYSTEM_NAMESPACE } from '../../core/names.ts';
+import {
+  CONTROLLER_USER,
+  GROUP,
+  IDENTITY_WEBHOOK,
+  PROXY_SERVICE_ACCOUNT,
+  SYSTEM_NAMESPACE,
+} from '../../core/names.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const READ = ['get', 'list', 'watch'];
@@ -17,11 +23,23 @@ const rules = [
   rule('', ['nodes'], [...READ, 'create', 'patch', 'delete']),
   rule('', ['nodes/status'], ['patch']),
   rule('', ['events'], ['get', 'create', 'update']),
-  rule('', ['namespaces', 'persistentvolumes', 'persistentvolumeclaims'], READ),
+  rule('', ['namespaces', 'persistentvolumes', 'persistentvolumeclaims', 'serviceaccounts'], READ),
+  // Claims that wait for their first consumer get their volume from the scheduler.
+  rule('', ['persistentvolumes'], ['patch']),
+  rule('storage.k8s.io', ['storageclasses'], READ),
   // The log router's configuration, by its fixed name (spec/fargate.md §10.1).
   { ...rule('', ['configmaps'], READ), resourceNames: ['aws-logging'] },
+  // Whether the upstream pod identity webhook is installed (spec/fargate.md §7).
+  {
+    ...rule('admissionregistration.k8s.io', ['mutatingwebhookconfigurations'], READ),
+    resourceNames: [IDENTITY_WEBHOOK],
+  },
   rule('coordination.k8s.io', ['leases'], READ),
-  rule(GROUP, ['fargateprofiles', 'subnets'], READ),
+  rule(GROUP, ['subnets'], READ),
+  // The EKS API creates and deletes profiles, and each is held by a finalizer until its pods are gone.
+  rule(GROUP, ['fargateprofiles'], [...READ, 'create', 'update', 'patch', 'delete']),
+  // Tokens of service accounts that ask for a role (spec/fargate.md §7).
+  rule('authentication.k8s.io', ['tokenreviews'], ['create']),
   rule(GROUP, ['microvms'], [...READ, 'create', 'patch', 'delete']),
   rule(GROUP, ['fargateprofiles/status', 'subnets/status', 'microvms/status'], ['patch']),
   rule('certificates.k8s.io', ['certificatesigningrequests'], [...READ, 'create', 'delete']),
@@ -57,6 +75,31 @@ const role = (name: string, namespace: string, list: readonly object[]) => ({
 });
 
 /**
+ * Our kinds in the roles `view`, `edit` and `admin` of Kubernetes: all may look, and who administers may write
+ * profiles and subnets. They are of the whole cluster, so that `edit` of one namespace does not reach them.
+ */
+const aggregatedRoles = (): readonly object[] => {
+  const aggregate = (name: string, labels: readonly string[], verbs: readonly string[]) => ({
+    apiVersion: `${RBAC}/v1`,
+    kind: 'ClusterRole',
+    metadata: {
+      name,
+      labels: Object.fromEntries(labels.map((to) => [`${RBAC}/aggregate-to-${to}`, 'true'])),
+    },
+    rules: [rule(GROUP, ['fargateprofiles', 'subnets', 'microvms'], verbs)],
+  });
+  return [
+    aggregate('cloister:view', ['view', 'edit', 'admin'], READ),
+    {
+      apiVersion: `${RBAC}/v1`,
+      kind: 'ClusterRole',
+      metadata: { name: 'cloister:admin', labels: { [`${RBAC}/aggregate-to-admin`]: 'true' } },
+      rules: [rule(GROUP, ['fargateprofiles', 'subnets'], ['create', 'update', 'patch', 'delete'])],
+    },
+  ];
+};
+
+/**
  * Namespace, roles and bindings. Nothing here, nor in Kubernetes' defaults, approves a certificate that a
  * node asks for itself: only the controller approves, and only what it asked for.
  */
@@ -66,8 +109,19 @@ export const rbacManifests = (): readonly object[] => [
   binding('ClusterRoleBinding', CONTROLLER_USER, 'ClusterRole', CONTROLLER_USER, user),
   role(CONTROLLER_USER, SYSTEM_NAMESPACE, [
     rule('coordination.k8s.io', ['leases'], ['create', 'update', 'patch', 'delete']),
+    rule('', ['configmaps'], ['create', 'patch']),
+    // Keys, roles and sessions of the EKS API, and the answers that it keeps for requests with a token.
+    rule('', ['secrets'], [...READ, 'create']),
+    rule('', ['configmaps'], [...READ, 'create', 'update', 'patch', 'delete']),
   ]),
   binding('RoleBinding', CONTROLLER_USER, 'Role', CONTROLLER_USER, user, SYSTEM_NAMESPACE),
+  // Pod execution roles, where tools look for them (spec/fargate.md §1.8).
+  role('cloister:aws-auth', 'kube-system', [
+    { ...rule('', ['configmaps'], ['get', 'update']), resourceNames: ['aws-auth'] },
+    rule('', ['configmaps'], ['create']),
+  ]),
+  binding('RoleBinding', 'cloister:aws-auth', 'Role', 'cloister:aws-auth', user, 'kube-system'),
+  ...aggregatedRoles(),
   {
     apiVersion: 'v1',
     kind: 'ServiceAccount',

@@ -7,7 +7,7 @@ import { STORAGE_RESERVE_GIB } from '../sizing/size.ts';
 import { type Machine, NODE_MEMORY_MIB, type Placement, type Size, vcpus } from './machine.ts';
 
 /** Port of the kubelet on the pod's own address (spec/fargate.md §6). */
-const KUBELET_PORT = 10250;
+export const KUBELET_PORT = 10250;
 
 /** Name of the machine's node: `fargate-` and the private name of its address. */
 export const nodeNameOf = (machine: Pick<Machine, 'placement'>): string =>

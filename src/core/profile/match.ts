@@ -2,7 +2,8 @@
  * Which profile a pod runs under, decided once, when the pod is admitted (spec/fargate.md §1.5).
  *
  * A thousand profiles must cost microseconds, so selectors are filed under one *pivot*: a label that the pod
- * must have. What a namespace and a pod label lead to is remembered, since pods come in many copies.
+ * must have, by its key and then by its value. What namespaces and keys lead to is remembered; values, of
+ * which every pod may have another, are looked up.
  */
 import {
   COMPUTE_TYPE,
@@ -13,6 +14,7 @@ import {
   SYSTEM_NAMESPACE,
 } from '../names.ts';
 import type { Pod } from '../pod.ts';
+import { Patterns } from './patterns.ts';
 import { compile, isPattern, type Test } from './wildcard.ts';
 
 /** What matching reads of a selector. */
@@ -63,7 +65,7 @@ interface Entry {
   readonly namespace: Test;
   /** All labels but the pivot. */
   readonly rest: readonly LabelTest[];
-  readonly pivot?: LabelTest;
+  readonly pivot?: Pair;
 }
 
 const label = (key: string, value: string): LabelTest =>
@@ -99,11 +101,10 @@ const weight = (pair: Pair, counts: ReadonlyMap<string, number>): number =>
 const entryOf = (rank: number, selector: Selector, counts: ReadonlyMap<string, number>): Entry => {
   const namespace = compile(selector.namespace);
   const pairs = [...pairsOf(selector)].sort((a, b) => weight(a, counts) - weight(b, counts));
-  const [pivot, ...rest] = pairs.map(([key, value]) => label(key, value));
+  const [pivot, ...others] = pairs;
+  const rest = others.map(([key, value]) => label(key, value));
   return pivot === undefined ? { rank, namespace, rest } : { rank, namespace, rest, pivot };
 };
-
-const NOTHING: readonly Entry[] = [];
 
 /** Entries in all remembered answers; beyond this many all are forgotten, to bound memory. */
 const REMEMBERED = 1_000_000;
@@ -111,36 +112,40 @@ const REMEMBERED = 1_000_000;
 const byName = (a: Profile, b: Profile): number =>
   a.metadata.name < b.metadata.name ? -1 : a.metadata.name > b.metadata.name ? 1 : 0;
 
+/** Entries whose pivots have the same key, and a number that names the group within its room. */
+interface Group {
+  readonly id: number;
+  readonly entries: readonly Entry[];
+}
+
 /** The entries of one namespace, by their pivot. */
 interface Room {
   /** Rank of the first profile that matches the namespace by a selector without labels. */
   readonly floor: number;
-  readonly plain: ReadonlyMap<string, readonly Entry[]>;
-  readonly wild: readonly { readonly key: Test; readonly entries: readonly Entry[] }[];
-  readonly byLabel: Map<string, readonly Entry[]>;
+  readonly groups: Patterns<Group>;
+  /** What a label's key leads to: entries by the value of their pivot. Keys with the same groups share it. */
+  readonly byKey: Map<string, Patterns<Entry>>;
+  readonly byGroups: Map<string, Patterns<Entry>>;
 }
-
-const group = (entries: readonly Entry[]): Map<string, Entry[]> => {
-  const groups = new Map<string, Entry[]>();
-  for (const entry of entries) {
-    const key = entry.pivot?.key ?? '';
-    const known = groups.get(key);
-    if (known === undefined) groups.set(key, [entry]);
-    else known.push(entry);
-  }
-  return groups;
-};
 
 const roomOf = (entries: readonly Entry[]): Room => {
   const floor = entries.find((entry) => entry.pivot === undefined)?.rank ?? Infinity;
-  const useful = entries.filter((entry) => entry.rank < floor);
-  const wild = group(useful.filter((entry) => entry.pivot?.keyTest !== undefined));
-  return {
-    floor,
-    plain: group(useful.filter((entry) => entry.pivot?.keyTest === undefined)),
-    wild: [...wild].map(([key, of]) => ({ key: compile(key), entries: of })),
-    byLabel: new Map(),
-  };
+  const byPivot = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    if (entry.pivot === undefined || entry.rank >= floor) continue;
+    const [key] = entry.pivot;
+    const known = byPivot.get(key);
+    if (known === undefined) byPivot.set(key, [entry]);
+    else known.push(entry);
+  }
+  const groups = [...byPivot].map(([pattern, of], id) => ({ pattern, item: { id, entries: of } }));
+  return { floor, groups: new Patterns(groups), byKey: new Map(), byGroups: new Map() };
+};
+
+/** In order of rank, by the value of the pivot. */
+const byValue = (groups: readonly Group[]): Patterns<Entry> => {
+  const entries = groups.flatMap((group) => group.entries).sort((a, b) => a.rank - b.rank);
+  return new Patterns(entries.map((item) => ({ pattern: item.pivot?.[1] ?? '', item })));
 };
 
 /** A set of profiles, prepared for matching. It never changes; make a new one when profiles change. */
@@ -168,12 +173,12 @@ export class Matcher<P extends Profile = Profile> {
   first(namespace: string, labels: Labels): number {
     const room = this.#room(namespace);
     let best = room.floor;
-    for (const key in labels) {
-      for (const entry of this.#candidates(room, key, labels[key] ?? '')) {
-        if (entry.rank >= best) break;
-        if (entry.rest.every((test) => has(labels, test))) best = entry.rank;
-      }
-    }
+    const consider = (entry: Entry): boolean => {
+      if (entry.rank >= best) return false;
+      if (entry.rest.every((test) => has(labels, test))) best = entry.rank;
+      return true;
+    };
+    for (const key in labels) this.#candidates(room, key).visit(labels[key] ?? '', consider);
     return best;
   }
 
@@ -187,17 +192,20 @@ export class Matcher<P extends Profile = Profile> {
     return room;
   }
 
-  /** Entries in order of rank whose pivot this label satisfies. */
-  #candidates(room: Room, key: string, value: string): readonly Entry[] {
-    const plain = room.plain.get(key);
-    if (plain === undefined && room.wild.length === 0) return NOTHING;
-    const pair = join([key, value]);
-    const known = room.byLabel.get(pair);
+  /** Entries whose pivot has a key that this one satisfies. */
+  #candidates(room: Room, key: string): Patterns<Entry> {
+    const known = room.byKey.get(key);
     if (known !== undefined) return known;
-    const named = [...(plain ?? []), ...room.wild.flatMap((group) => (group.key(key) ? group.entries : []))];
-    const found = named.filter(({ pivot }) => pivot?.value(value)).sort((a, b) => a.rank - b.rank);
-    this.#remember(found.length);
-    room.byLabel.set(pair, found);
+    const groups = room.groups.matching(key);
+    const name = groups.map(({ id }) => id).join();
+    let found = room.byGroups.get(name);
+    if (found === undefined) {
+      found = byValue(groups);
+      room.byGroups.set(name, found);
+      this.#remember(groups.reduce((sum, group) => sum + group.entries.length, 0));
+    }
+    this.#remember(0);
+    room.byKey.set(key, found);
     return found;
   }
 
@@ -214,9 +222,13 @@ export class Matcher<P extends Profile = Profile> {
 export const isDaemonSetPod = (pod: Pod): boolean =>
   (pod.metadata.ownerReferences ?? []).some((owner) => owner.kind === 'DaemonSet');
 
+/** Whether the pod itself says that it shall not run on Fargate (§1.5). */
+export const isOptedOut = (pod: Pod): boolean =>
+  pod.metadata.annotations?.[COMPUTE_TYPE] === COMPUTE_TYPE_EC2;
+
 const leftAlone = (pod: Pod, namespace: string): LeftAlone | undefined => {
   if (namespace === SYSTEM_NAMESPACE) return 'system-namespace';
-  if (pod.metadata.annotations?.[COMPUTE_TYPE] === COMPUTE_TYPE_EC2) return 'opted-out';
+  if (isOptedOut(pod)) return 'opted-out';
   if (isDaemonSetPod(pod)) return 'daemon-set';
   const scheduler = pod.spec.schedulerName || DEFAULT_SCHEDULER;
   if (scheduler !== DEFAULT_SCHEDULER && scheduler !== SCHEDULER) return 'foreign-scheduler';

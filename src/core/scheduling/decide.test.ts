@@ -41,6 +41,35 @@ const machine = (address: string, dead = false): ExistingMachine => ({
 const full = (dead: boolean): ExistingMachine[] =>
   Array.from({ length: 11 }, (_, i) => machine(`10.0.0.${4 + i}`, dead));
 
+describe('limits of the account', () => {
+  it('keep a pod waiting at the vCPU quota, in the text of the original', () => {
+    const occupancy = machines(machine('10.0.0.4'), machine('10.0.0.5', true));
+    expect(decide({ ...small, occupancy, quotaMilliCpu: 500 })).toMatchObject({ runs: true });
+    expect(decide({ ...small, occupancy, quotaMilliCpu: 499 })).toEqual({
+      runs: false,
+      reason: 'Unschedulable',
+      message: 'Your AWS account has reached the limit on the number of Fargate pods it can run concurrently',
+    });
+  });
+
+  it.each([
+    ['us-gov-west-1', {}, 'Fargate is not supported in the requested region: us-gov-west-1'],
+    ['local-1', { zones: ['z2'] }, 'The cluster has no private subnet'],
+  ])('keep pods out of %s with %j', (region, places, message) => {
+    expect(decide({ ...small, region, places })).toMatchObject({ runs: false, message });
+  });
+
+  it('name the zone that a profile may not use', () => {
+    const named = profiles({
+      metadata: { name: 'apps' },
+      spec: { selectors: [{ namespace: 'apps' }], subnets: ['a'] },
+    });
+    expect(decide({ ...small, profiles: named, places: { zones: [] } })).toMatchObject({
+      message: 'Fargate is not supported in the requested availability zone: z1',
+    });
+  });
+});
+
 describe('a pod that can run', () => {
   it('gets its profile, the smallest size, and an address of the subnet', () => {
     const verdict = decide(small);
@@ -85,6 +114,17 @@ describe('a pod that cannot run says why', () => {
       'Fargate profile apps no longer matches the pod; delete the pod so that it is matched anew',
     ],
     [
+      'it names our scheduler and opts out',
+      {
+        pod: {
+          ...pod(),
+          metadata: { ...pod().metadata, annotations: { 'eks.amazonaws.com/compute-type': 'ec2' } },
+        },
+      },
+      'Unschedulable',
+      'annotation eks.amazonaws.com/compute-type: ec2 keeps the pod off Fargate',
+    ],
+    [
       'a field is refused',
       { pod: privileged },
       'POD_UNSUPPORTED_ON_FARGATE',
@@ -112,5 +152,13 @@ describe('a pod that cannot run says why', () => {
   ];
   it.each(table)('%s', (_name, difference, reason, message) => {
     expect(decide({ ...small, ...difference })).toEqual({ runs: false, reason, message });
+  });
+
+  it('and whether only claims are missing', () => {
+    const claim = { name: 'v', persistentVolumeClaim: { claimName: 'data' } };
+    const waits = pod({ spec: { volumes: [claim] } });
+    const lasts = pod({ spec: { volumes: [claim], hostPID: true } });
+    expect(decide({ ...small, pod: waits })).toMatchObject({ runs: false, claimsOnly: true });
+    expect(decide({ ...small, pod: lasts })).not.toHaveProperty('claimsOnly');
   });
 });

@@ -3,13 +3,19 @@
  * The scheduler writes its outcome; `plan` and `why` will print the same.
  */
 import type { Placement, Size } from '../machine/machine.ts';
-import { PROFILE_LABEL, TOO_LARGE_REASON, UNSUPPORTED_REASON } from '../names.ts';
+import {
+  COMPUTE_TYPE,
+  COMPUTE_TYPE_EC2,
+  PROFILE_LABEL,
+  TOO_LARGE_REASON,
+  UNSUPPORTED_REASON,
+} from '../names.ts';
 import type { Occupancy, Room } from '../placement/occupancy.ts';
 import { place } from '../placement/place.ts';
 import { zoneMismatch } from '../placement/selection.ts';
 import { type Places, regionAllowed, type SubnetLike, subnetsFor } from '../placement/subnets.ts';
 import type { Pod } from '../pod.ts';
-import { type Matcher, type Profile, profileMatches } from '../profile/match.ts';
+import { isOptedOut, type Matcher, type Profile, profileMatches } from '../profile/match.ts';
 import { requestsOf } from '../sizing/requests.ts';
 import { sizeFor } from '../sizing/size.ts';
 import type { Policy } from '../validation/policy.ts';
@@ -33,6 +39,8 @@ export interface Situation {
   readonly region: string;
   /** Where pods may run; undefined for the defaults. */
   readonly places?: Places;
+  /** vCPU of all pods together, in thousandths; undefined for no limit (spec/fargate.md §11.3). */
+  readonly quotaMilliCpu?: number;
 }
 
 /** Why a pod stays Pending: reason and message of its `PodScheduled` condition. */
@@ -40,6 +48,8 @@ export interface Refusal {
   readonly runs: false;
   readonly reason: typeof UNSUPPORTED_REASON | typeof TOO_LARGE_REASON | 'Unschedulable';
   readonly message: string;
+  /** Nothing stands in the way but claims that are not there or not bound yet. */
+  readonly claimsOnly?: true;
 }
 
 /** The outcome for one pod. */
@@ -48,6 +58,10 @@ export type Verdict =
   | Refusal;
 
 const no = (reason: Refusal['reason'], message: string): Refusal => ({ runs: false, reason, message });
+
+/** The text of the original for a concurrency quota (spec/fargate.md §11.4). */
+const QUOTA_REACHED =
+  'Your AWS account has reached the limit on the number of Fargate pods it can run concurrently';
 
 /**
  * Decides about a pod that admission has given to us.
@@ -60,11 +74,18 @@ export const decide = (situation: Situation): Verdict => {
   if (!regionAllowed(region, places))
     return no('Unschedulable', `Fargate is not supported in the requested region: ${region}`);
 
-  const refused = refusal(pod, violationsOf(pod, found.spec.policy, situation.claims));
-  if (refused !== undefined) return no(UNSUPPORTED_REASON, refused);
+  const violations = violationsOf(pod, found.spec.policy, situation.claims);
+  const refused = refusal(pod, violations);
+  if (refused !== undefined) {
+    const claimsOnly = violations.every(({ transient }) => transient);
+    return { ...no(UNSUPPORTED_REASON, refused), ...(claimsOnly ? { claimsOnly } : {}) };
+  }
 
   const sizing = sizeFor(requestsOf(pod));
   if ('tooLarge' in sizing) return no(sizing.tooLarge.reason, sizing.tooLarge.message);
+
+  const { quotaMilliCpu = Infinity, occupancy } = situation;
+  if (occupancy.used.milliCpu + sizing.ok.milliCpu > quotaMilliCpu) return no('Unschedulable', QUOTA_REACHED);
 
   const mismatch = zoneMismatch(pod, region);
   const placing = place({
@@ -84,6 +105,7 @@ export const decide = (situation: Situation): Verdict => {
 const profileOf = ({ pod, profiles }: Situation): SchedulingProfile | string => {
   const { labels = {}, namespace = 'default' } = pod.metadata;
   const name = labels[PROFILE_LABEL];
+  if (isOptedOut(pod)) return `annotation ${COMPUTE_TYPE}: ${COMPUTE_TYPE_EC2} keeps the pod off Fargate`;
   if (name === undefined)
     return `the pod has no label ${PROFILE_LABEL}; delete it so that it is matched anew`;
   const profile = profiles.get(name);

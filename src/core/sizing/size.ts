@@ -35,7 +35,7 @@ export const STEPS: readonly Step[] = [
 /** Scratch disk of a pod that asks for no more than fits in it, in GiB (§4.4). */
 const DEFAULT_STORAGE_GIB = 20;
 /** What pods can ask for at most, in GiB (§4.4). */
-const MAX_STORAGE_GIB = 175;
+export const MAX_STORAGE_GIB = 175;
 /** Added to what is asked for, in GiB: 100 requested are 115 provisioned (§4.4). */
 const STORAGE_SURCHARGE_GIB = 15;
 

@@ -144,6 +144,14 @@ const resources = (pod: Pod): readonly Violation[] => {
       ];
 };
 
+/** What is refused in one container on its own, as clauses: security context, block devices, ports. */
+export const containerRefusals = (container: Container, policy: Policy): readonly string[] => {
+  const placed = [{ container, at: '' }];
+  return [...security(placed, policy), ...devices(placed), ...(policy.hostPorts ? [] : ports(placed))].map(
+    ({ clause }) => clause,
+  );
+};
+
 /**
  * Everything about the pod that Fargate refuses, in the order of the scheduler's clauses, what the profile's
  * policy allows left out.

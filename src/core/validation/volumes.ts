@@ -31,7 +31,7 @@ const SUPPORTED: ReadonlySet<string> = new Set([
 const SUPPORTED_WHEN_OPEN: ReadonlySet<string> = new Set(['hostPath', 'image']);
 
 /** The driver that every node carries; no other claim can be mounted (§3.4). */
-const DRIVER = 'efs.csi.aws.com';
+export const EFS_DRIVER = 'efs.csi.aws.com';
 
 /** A volume without any source becomes an emptyDir when it is stored (Kubernetes API defaulting). */
 const sourceOf = (volume: Volume): string => {
@@ -50,7 +50,7 @@ const refusedClaim = (name: string, claims: Claims): Omit<RefusedVolume, 'index'
   const bound = `PVC ${name} bound to invalid PV ${volumeName}`;
   const csi = volume.spec?.csi;
   if (!csi) return { text: `${bound} with nil CSI spec`, transient: false };
-  if (csi.driver !== DRIVER) return { text: `${bound} with CSI Driver: ${csi.driver}`, transient: false };
+  if (csi.driver !== EFS_DRIVER) return { text: `${bound} with CSI Driver: ${csi.driver}`, transient: false };
   return undefined;
 };
 

@@ -1,0 +1,77 @@
+/**
+ * The product's command line: `cloister COMMAND`, or `kubectl cloister COMMAND` when it is installed as
+ * `kubectl-cloister`. Each command is a file of its own, loaded when it is asked for.
+ */
+import { Command } from 'commander';
+
+const program = new Command('cloister')
+  .description('Cloister: profiles, what would become of pods, and why pods are where they are')
+  .showHelpAfterError('(cloister --help lists the commands)');
+
+const collect = (file: string, files: readonly string[] = []): readonly string[] => [...files, file];
+
+program
+  .command('plan')
+  .description('tell what would become of the pods of a manifest; exit code 1 when some would not run')
+  .requiredOption('-f, --filename <file>', 'manifest, or - for standard input; may be repeated', collect)
+  .option('-n, --namespace <namespace>', 'namespace of objects that name none', 'default')
+  .option('--profiles <file>', 'plan offline, with the profiles (and subnets, claims, …) of this file')
+  .option('--rates <file>', 'prices per hour: currency, vcpuHour, gbHour, storageGbHour')
+  .option('-o, --output <format>', 'text, or json: one object per pod template', 'text')
+  .option('--kubeconfig <file>', 'kubeconfig of the cluster')
+  .action(async (flags) => (await import('./plan.ts')).plan(flags));
+
+program
+  .command('why')
+  .description('tell why a pod is where it is, and what it waits for')
+  .argument('<pod>', 'pod/NAME')
+  .option('-n, --namespace <namespace>', 'its namespace', 'default')
+  .option('-o, --output <format>', 'text or json', 'text')
+  .option('--kubeconfig <file>', 'kubeconfig of the cluster')
+  .action(async (pod: string, flags) => (await import('./why.ts')).why(pod, flags));
+
+const profile = program.command('profile').description('manage Fargate profiles');
+const withOutput = (command: Command): Command =>
+  command
+    .option('-o, --output <format>', 'table, json or yaml', 'table')
+    .option('--kubeconfig <file>', 'kubeconfig of the cluster');
+const withParts = (command: Command): Command =>
+  command
+    .option('-s, --selector <selector>', 'NAMESPACE or NAMESPACE:KEY=VALUE,…; may be repeated', collect)
+    .option('--subnet <name>', 'a private subnet; may be repeated; all of them without', collect)
+    .option('--role <arn>', 'pod execution role: arn:aws:iam::ACCOUNT:role/NAME');
+
+withOutput(withParts(profile.command('create')))
+  .description('create a profile and wait until it is ACTIVE')
+  .argument('<name>')
+  .option('--tag <tag>', 'KEY=VALUE; may be repeated', collect)
+  .option('--no-wait', 'do not wait')
+  .action(async (name: string, flags) => (await import('./profile.ts')).createCommand(name, flags));
+
+withOutput(profile.command('list'))
+  .description('list all profiles')
+  .action(async (flags) => (await import('./profile.ts')).listCommand(flags));
+
+withOutput(profile.command('describe'))
+  .description('tell everything about a profile')
+  .argument('<name>')
+  .action(async (name: string, flags) => (await import('./profile.ts')).describeCommand(name, flags));
+
+withOutput(withParts(profile.command('update')))
+  .description('change selectors, subnets or role of a profile; what is not given stays')
+  .argument('<name>')
+  .action(async (name: string, flags) => (await import('./profile.ts')).updateCommand(name, flags));
+
+withOutput(profile.command('delete'))
+  .description('delete a profile with the pods that run under it, and wait until they are gone')
+  .argument('<name>')
+  .option('--no-wait', 'do not wait')
+  .action(async (name: string, flags) => (await import('./profile.ts')).deleteCommand(name, flags));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`cloister: ${error instanceof Error ? error.message : String(error)}\n`);
+  if (process.env['CLOISTER_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,17 @@
+/** How commands print. */
+
+export type Format = 'text' | 'json';
+
+/** @throws Error that lists the formats */
+export const formatOf = (text: string): Format => {
+  if (text === 'text' || text === 'json') return text;
+  throw new Error(`no output format ${text}: write text or json`);
+};
+
+/** Lines under a heading, the first beside it: `heading   line`. */
+export const field = (heading: string, ...lines: readonly string[]): string =>
+  lines.map((line, i) => `  ${(i === 0 ? heading : '').padEnd(10)} ${line}\n`).join('');
+
+/** A vCPU or memory amount for people. */
+export const amount = ({ milliCpu, memoryMiB }: { milliCpu: number; memoryMiB: number }): string =>
+  `${milliCpu / 1000} vCPU and ${memoryMiB} MiB`;

@@ -1,0 +1,169 @@
+/** The cluster as `plan` and `why` see it: read from the API server, or told by files. */
+
+import type { FargateProfile } from '../api/fargate-profile.ts';
+import type { MicroVM } from '../api/micro-vm.ts';
+import {
+  configMaps,
+  fargateProfiles,
+  microVMs,
+  type PersistentVolume,
+  type PersistentVolumeClaim,
+  persistentVolumeClaims,
+  persistentVolumes,
+  subnets,
+} from '../api/resources.ts';
+import type { Subnet } from '../api/subnet.ts';
+import { FACTS, type Facts, parseFacts } from '../core/facts.ts';
+import { API_VERSION } from '../core/names.ts';
+import { Occupancy } from '../core/placement/occupancy.ts';
+import type { Surroundings } from '../core/plan/plan.ts';
+import type { Claims } from '../core/validation/volumes.ts';
+import { ApiError, type KubeClient } from '../kube/client.ts';
+import type { Document } from './documents.ts';
+
+/** Everything of a cluster that decisions depend on, and what could not be found out. */
+export interface Known extends Surroundings {
+  readonly microVMs: readonly MicroVM[];
+  readonly notes: readonly string[];
+}
+
+/** Room that is not known counts as enough. */
+const ENOUGH = { memoryMiB: Number.MAX_SAFE_INTEGER, milliCpu: Number.MAX_SAFE_INTEGER };
+
+const UNKNOWN_FACTS: Facts = { region: 'local-1', capacity: ENOUGH, places: {} };
+
+const occupancyOf = (machines: readonly MicroVM[]): Occupancy =>
+  new Occupancy(
+    machines.map(({ metadata, spec, status }) => [
+      metadata.name,
+      { size: spec.size, placement: spec.placement, dead: status?.phase === 'Failed' },
+    ]),
+  );
+
+interface Claimed {
+  readonly claims: readonly PersistentVolumeClaim[];
+  readonly volumes: readonly PersistentVolume[];
+}
+
+const claimsIn =
+  ({ claims, volumes }: Claimed) =>
+  (namespace: string): Claims => ({
+    claim: (name) =>
+      claims.find(
+        ({ metadata }) => metadata.name === name && (metadata.namespace ?? 'default') === namespace,
+      ),
+    volume: (name) => volumes.find(({ metadata }) => metadata.name === name),
+  });
+
+const factsOf = async (client: KubeClient): Promise<Facts | undefined> => {
+  try {
+    return parseFacts((await client.get(configMaps, FACTS)).data);
+  } catch (cause) {
+    if (cause instanceof ApiError && (cause.status === 403 || cause.status === 404)) return undefined;
+    throw cause;
+  }
+};
+
+/** Reads the cluster. @throws ApiError, ConnectionError */
+export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
+  const [profiles, allSubnets, machines, claims, volumes, facts] = await Promise.all([
+    client.list(fargateProfiles),
+    client.list(subnets),
+    client.list(microVMs),
+    client.list(persistentVolumeClaims),
+    client.list(persistentVolumes),
+    factsOf(client),
+  ]);
+  return {
+    // A profile that is being deleted takes no more pods.
+    profiles: profiles.filter(({ metadata }) => metadata.deletionTimestamp === undefined),
+    subnets: allSubnets,
+    microVMs: machines,
+    occupancy: occupancyOf(machines),
+    claims: claimsIn({ claims, volumes }),
+    ...(facts ?? UNKNOWN_FACTS),
+    notes: facts === undefined ? ['the room of the hosts is not known and counts as enough'] : [],
+  };
+};
+
+const ofKind = <T>(documents: readonly Document[], kind: string): readonly T[] =>
+  documents.filter((document) => document['kind'] === kind) as unknown as readonly T[];
+
+/** A profile as the EKS API describes it (spec/fargate.md §1.1), as one of ours. */
+const fromEks = (document: Document): readonly FargateProfile[] => {
+  const profile = document['fargateProfile'] as
+    | { fargateProfileName: string; selectors: FargateProfile['spec']['selectors']; subnets?: string[] }
+    | undefined;
+  if (profile === undefined) return [];
+  const { fargateProfileName: name, selectors, subnets: named } = profile;
+  return [{ metadata: { name }, spec: { selectors, ...(named && { subnets: named }) } }];
+};
+
+/** Stands for subnets of which only the name is known: with room for every machine. */
+const assumed = (name: string, index: number): Subnet => ({
+  apiVersion: API_VERSION,
+  kind: 'Subnet',
+  metadata: { name },
+  spec: { cidr: `10.${index % 256}.0.0/16`, zone: 'local-1a', type: 'private' },
+});
+
+const checkProfiles = (profiles: readonly FargateProfile[]): void => {
+  for (const { metadata, spec } of profiles) {
+    const good =
+      Array.isArray(spec?.selectors) && spec.selectors.every((s) => typeof s?.namespace === 'string');
+    if (typeof metadata?.name !== 'string' || !good)
+      throw new Error(
+        `FargateProfile ${metadata?.name ?? 'without a name'}: spec.selectors needs namespaces`,
+      );
+  }
+};
+
+/**
+ * A cluster as files tell of it: FargateProfiles, ours or as `aws eks describe-fargate-profile` prints them;
+ * and Subnets, MicroVMs, claims and volumes where they matter. What is not there counts as no obstacle.
+ * @throws Error when there is no profile, or one is malformed
+ */
+export const toldSurroundings = (documents: readonly Document[]): Known => {
+  const profiles = [...ofKind<FargateProfile>(documents, 'FargateProfile'), ...documents.flatMap(fromEks)];
+  if (profiles.length === 0) throw new Error('the profiles file has no FargateProfile');
+  checkProfiles(profiles);
+  const told = ofKind<Subnet>(documents, 'Subnet');
+  const names = [...new Set(profiles.flatMap(({ spec }) => spec.subnets ?? ['any']))];
+  const machines = ofKind<MicroVM>(documents, 'MicroVM');
+  const facts = ofKind<{ metadata: { name: string }; data?: Record<string, string> }>(
+    documents,
+    'ConfigMap',
+  ).find(({ metadata }) => metadata.name === FACTS.name);
+  return {
+    profiles,
+    subnets: told.length > 0 ? told : names.map(assumed),
+    microVMs: machines,
+    occupancy: occupancyOf(machines),
+    claims: claimsIn({
+      claims: ofKind<PersistentVolumeClaim>(documents, 'PersistentVolumeClaim'),
+      volumes: ofKind<PersistentVolume>(documents, 'PersistentVolume'),
+    }),
+    ...(parseFacts(facts?.data) ?? UNKNOWN_FACTS),
+    notes: told.length > 0 ? [] : ['subnets are not known and count as having room'],
+  };
+};
+
+/** The same cluster, once the objects of a manifest are there, too. */
+export const withManifest = (near: Known, documents: readonly Document[], namespace: string): Known => {
+  const claims = ofKind<PersistentVolumeClaim>(documents, 'PersistentVolumeClaim').map((claim) => ({
+    ...claim,
+    metadata: { namespace, ...claim.metadata },
+  }));
+  const own = claimsIn({ claims, volumes: ofKind<PersistentVolume>(documents, 'PersistentVolume') });
+  const profiles = ofKind<FargateProfile>(documents, 'FargateProfile');
+  checkProfiles(profiles);
+  const replaced = new Set(profiles.map(({ metadata }) => metadata.name));
+  return {
+    ...near,
+    profiles: [...near.profiles.filter(({ metadata }) => !replaced.has(metadata.name)), ...profiles],
+    claims: (at) => ({
+      claim: (name) => near.claims(at).claim(name) ?? own(at).claim(name),
+      volume: (name) => near.claims(at).volume(name) ?? own(at).volume(name),
+    }),
+  };
+};

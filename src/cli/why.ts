@@ -1,0 +1,72 @@
+/** `cloister why pod/NAME`: why a pod is where it is, and what it waits for. */
+import { microVMs, pods } from '../api/resources.ts';
+import { machineName } from '../core/machine/microvm.ts';
+import type { Step } from '../core/plan/history.ts';
+import { why as explainPod, type Why } from '../core/plan/why.ts';
+import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { connect } from './connect.ts';
+import { field, formatOf } from './output.ts';
+import { liveSurroundings } from './surroundings.ts';
+
+/** Options, as commander gives them. */
+export interface WhyFlags {
+  readonly namespace: string;
+  readonly output: string;
+  readonly kubeconfig?: string;
+}
+
+const nameOf = (target: string): string => {
+  const name = /^(?:pods?|po)\/(.+)$/.exec(target)?.[1] ?? target;
+  if (name.includes('/') || name === '') throw new Error(`${target} names no pod: write pod/NAME`);
+  return name;
+};
+
+const orNothing = async <T>(call: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await call;
+  } catch (cause) {
+    if (isNotFound(cause)) return undefined;
+    throw cause;
+  }
+};
+
+const ask = async (client: KubeClient, namespace: string, name: string): Promise<Why> => {
+  const pod = await orNothing(client.get(pods, { namespace, name }));
+  if (pod === undefined) throw new Error(`there is no pod ${name} in namespace ${namespace}`);
+  const [near, vm] = await Promise.all([
+    liveSurroundings(client),
+    orNothing(client.get(microVMs, { name: machineName(pod.metadata.uid ?? '') })),
+  ]);
+  const machine = vm && { name: vm.metadata.name, ...(vm.status && { status: vm.status }) };
+  return explainPod(pod, machine, near);
+};
+
+const stepText = ({ stage, at, seconds, waits }: Step): string =>
+  waits === undefined
+    ? `${stage.padEnd(10)} ${at}${seconds === undefined ? '' : `  +${seconds} s`}`
+    : `${stage.padEnd(10)} waits: ${waits}`;
+
+const whyText = ({ namespace, name, phase, profile, node, size, because, timeline, profiles }: Why): string =>
+  [
+    `pod ${namespace}/${name} (${phase}): ${because}\n`,
+    profile === null ? '' : field('profile', profile),
+    size === null ? '' : field('size', size),
+    node === null ? '' : field('node', node),
+    timeline.length === 0 ? '' : field('stages', ...timeline.map(stepText)),
+    ...profiles
+      .filter(({ chosen, reasons }) => !chosen && reasons.length > 0)
+      .map((one) => field('', `profile ${one.profile}: ${one.reasons.join('; or ')}`)),
+  ].join('');
+
+/** The command. @throws Error when there is no such pod */
+export const why = async (target: string, flags: WhyFlags): Promise<void> => {
+  const format = formatOf(flags.output);
+  const name = nameOf(target);
+  const client = connect(flags.kubeconfig);
+  try {
+    const answer = await ask(client, flags.namespace, name);
+    process.stdout.write(format === 'json' ? `${JSON.stringify(answer, null, 2)}\n` : whyText(answer));
+  } finally {
+    await client.close();
+  }
+};

@@ -1,0 +1,30 @@
+/** Tags of the cluster: the ConfigMap `eks-cluster` keeps them, since no object of ours is the cluster. */
+import { SYSTEM_NAMESPACE } from '../api/names.ts';
+import { configMaps } from '../api/resources.ts';
+import { isAlreadyExists, isNotFound, type KubeClient } from '../kube/client.ts';
+
+const KEY = { namespace: SYSTEM_NAMESPACE, name: 'eks-cluster' };
+
+type Tags = Readonly<Record<string, string>>;
+
+/** The tags; none when nobody has put any. */
+export const readClusterTags = async (client: KubeClient): Promise<Tags> => {
+  try {
+    const { data = {} } = await client.get(configMaps, KEY);
+    return JSON.parse(data['tags'] ?? '{}') as Tags;
+  } catch (cause) {
+    if (isNotFound(cause)) return {};
+    throw cause;
+  }
+};
+
+/** Replaces all tags. */
+export const writeClusterTags = async (client: KubeClient, tags: Tags): Promise<void> => {
+  const data = { tags: JSON.stringify(tags) };
+  try {
+    await client.create(configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: KEY, data });
+  } catch (cause) {
+    if (!isAlreadyExists(cause)) throw cause;
+    await client.patch(configMaps, KEY, { data }, { type: 'merge' });
+  }
+};

@@ -1,0 +1,105 @@
+/**
+ * Changes of profiles, one after the other in all replicas: whoever holds the Lease `eks-changes` looks at the
+ * cluster, decides and writes. It is held for the milliseconds that a change is decided and written in, not
+ * while a profile becomes ACTIVE.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SYSTEM_NAMESPACE } from '../api/names.ts';
+import { type Lease, leases } from '../api/resources.ts';
+import { isAlreadyExists, isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+
+/** Runs something while nobody else does. */
+export type TakeTurn = <T>(run: () => Promise<T>) => Promise<T>;
+
+const NAME = 'eks-changes';
+/** After this time a holder counts as dead. Longer than any change takes: requests end after 30 s. */
+const LEASE_SECONDS = 40;
+/** How long to wait for the turn. */
+const LIMIT_MS = 50_000;
+const LOOK_EVERY_MS = 20;
+
+/** The turn did not come: another replica died while it held the Lease, or is very slow. */
+export class BusyError extends Error {
+  constructor(holder: string) {
+    super(`waited ${LIMIT_MS / 1000} s for Lease ${SYSTEM_NAMESPACE}/${NAME}, which ${holder} holds`);
+    this.name = 'BusyError';
+  }
+}
+
+/** Turns of this process, which asks for the Lease once for each. */
+export const turns = (client: KubeClient, now: () => number): TakeTurn => {
+  const identity = randomUUID();
+  let last: Promise<unknown> = Promise.resolve();
+  return (run) => {
+    const turn = last.then(async () => {
+      const held = await acquire(client, identity, now);
+      try {
+        return await run();
+      } finally {
+        await release(client, held);
+      }
+    });
+    last = turn.catch(() => {}); // the caller is told; the next turn comes all the same
+    return turn;
+  };
+};
+
+const readLease = async (client: KubeClient): Promise<Lease> => {
+  const key = { namespace: SYSTEM_NAMESPACE, name: NAME };
+  try {
+    return await client.get(leases, key);
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+  }
+  try {
+    return await client.create(leases, {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: key,
+    });
+  } catch (cause) {
+    if (!isAlreadyExists(cause)) throw cause;
+    return client.get(leases, key);
+  }
+};
+
+const isFree = ({ spec }: Lease, now: number): boolean => {
+  const { holderIdentity, renewTime } = spec ?? {};
+  return !holderIdentity || Date.parse(String(renewTime)) + LEASE_SECONDS * 1000 <= now;
+};
+
+/** The API server keeps microseconds (meta/v1 MicroTime). */
+const microTime = (now: number): string => new Date(now).toISOString().replace('Z', '000Z');
+
+const acquire = async (client: KubeClient, identity: string, now: () => number): Promise<Lease> => {
+  const deadline = now() + LIMIT_MS;
+  for (;;) {
+    const lease = await readLease(client);
+    if (isFree(lease, now())) {
+      try {
+        return await client.replace(leases, {
+          ...lease,
+          spec: {
+            holderIdentity: identity,
+            leaseDurationSeconds: LEASE_SECONDS,
+            renewTime: microTime(now()),
+          },
+        });
+      } catch (cause) {
+        if (!isConflict(cause)) throw cause;
+      }
+    }
+    if (now() >= deadline) throw new BusyError(lease.spec?.holderIdentity ?? 'nobody');
+    await sleep(LOOK_EVERY_MS);
+  }
+};
+
+/** Gives the Lease back; when somebody else has it by now, there is nothing to give. */
+const release = async (client: KubeClient, held: Lease): Promise<void> => {
+  try {
+    await client.replace(leases, { ...held, spec: { ...held.spec, holderIdentity: '' } });
+  } catch (cause) {
+    if (!isConflict(cause)) throw cause;
+  }
+};

@@ -1,0 +1,194 @@
+/**
+ * Brings profiles from state to state: ACTIVE when their selectors are live, and gone when their pods are
+ * (spec/fargate.md §1.6). Both doors come here, the EKS API and kubectl.
+ */
+import type { Logger } from 'pino';
+import type { FargateProfile } from '../api/fargate-profile.ts';
+import { PROFILE_FINALIZER, PROFILE_LABEL, SCHEDULER } from '../api/names.ts';
+import { fargateProfiles, type Pod, pods as podKind } from '../api/resources.ts';
+import { nextStep, type Step } from '../core/profile/progress.ts';
+import { ApiError, isNotFound, type KubeClient } from '../kube/client.ts';
+import { type Controller, done, type Outcome, runController } from '../kube/controller.ts';
+import type { Store } from '../kube/store.ts';
+import { ensureRoleMapping } from './aws-auth.ts';
+
+/** The ports of the reconciler. */
+export interface ProfilesContext {
+  readonly client: KubeClient;
+  /** The store that admission matches by: what is in it is live. */
+  readonly profiles: Store<FargateProfile>;
+  /** Pods of our scheduler. */
+  readonly pods: Store<Pod>;
+  /** Whether pod execution roles are written to `aws-auth`. */
+  readonly mapRoles: boolean;
+  readonly log: Logger;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** How often pods that are leaving are looked at, besides when they change. */
+const AGAIN_MS = 5_000;
+
+const WORKERS = 4;
+
+/** Starts the reconciler. The stores must be synced. */
+export const runProfiles = (context: ProfilesContext): Pick<Controller, 'stop'> => {
+  const controller = runController({
+    name: 'profiles',
+    workers: WORKERS,
+    reconcile: (name) => reconcile(name, context),
+    log: context.log,
+  });
+  const enqueueAll = (): void => {
+    for (const { metadata } of context.profiles.list()) controller.enqueue(metadata.name);
+  };
+  const enqueueProfileOf = ({ metadata }: Pod): void => {
+    const name = metadata.labels?.[PROFILE_LABEL] ?? '';
+    const profile = context.profiles.get(name);
+    if (profile !== undefined && isLeaving(profile)) controller.enqueue(name);
+  };
+  const unsubscribe = [
+    context.profiles.onChange((name) => controller.enqueue(name)),
+    context.pods.onChange((_key, now, before) => {
+      const pod = now ?? before;
+      if (pod !== undefined) enqueueProfileOf(pod);
+    }),
+  ];
+  enqueueAll();
+  return {
+    stop: async () => {
+      for (const stop of unsubscribe) stop();
+      await controller.stop();
+    },
+  };
+};
+
+/** A profile that is being deleted: its pods go before it. */
+const isLeaving = ({ metadata }: FargateProfile): boolean => metadata.deletionTimestamp !== undefined;
+
+/** Pods that run under a profile, as the API server has them now: a watch may not have brought the newest. */
+const podsOf = async (name: string, { client }: ProfilesContext): Promise<readonly Pod[]> => {
+  const labelled = await client.list(podKind, { labelSelector: `${PROFILE_LABEL}=${name}` });
+  return labelled.filter(({ spec }) => spec.schedulerName === SCHEDULER);
+};
+
+/** A profile that was deleted before it was held leaves its pods behind. */
+const afterwards = async (name: string, context: ProfilesContext): Promise<Outcome> => {
+  try {
+    await context.client.get(fargateProfiles, { name });
+    return { again: AGAIN_MS }; // made anew, and on its way here
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+  }
+  await deletePods(await podsOf(name, context), context);
+  return done;
+};
+
+const reconcile = async (name: string, context: ProfilesContext): Promise<Outcome> => {
+  const profile = context.profiles.get(name);
+  if (profile === undefined) return afterwards(name, context);
+  const { metadata, spec, status } = profile;
+  const deleting = isLeaving(profile);
+  const own = deleting ? await podsOf(name, context) : [];
+  const step = nextStep({
+    deleting,
+    finalized: metadata.finalizers?.includes(PROFILE_FINALIZER) === true,
+    told: status?.status,
+    roleProblem: deleting ? undefined : await mapRole(spec.podExecutionRoleArn, context),
+    pods: own.length,
+    deletingMs: deleting ? context.now() - Date.parse(String(metadata.deletionTimestamp)) : 0,
+  });
+  return act(step, profile, own, context);
+};
+
+/** Why the role could not be mapped; undefined when it was. Only a lack of rights is final. */
+const mapRole = async (
+  role: string | undefined,
+  { client, mapRoles }: ProfilesContext,
+): Promise<string | undefined> => {
+  if (role === undefined || !mapRoles) return undefined;
+  try {
+    await ensureRoleMapping(client, role);
+    return undefined;
+  } catch (cause) {
+    if (cause instanceof ApiError && cause.status === 403) return cause.message;
+    throw cause;
+  }
+};
+
+const act = async (
+  step: Step,
+  profile: FargateProfile,
+  own: readonly Pod[],
+  context: ProfilesContext,
+): Promise<Outcome> => {
+  switch (step.kind) {
+    case 'nothing':
+      return done;
+    case 'hold':
+      await setFinalizers(profile, [...(profile.metadata.finalizers ?? []), PROFILE_FINALIZER], context);
+      return done; // the change comes back as an event
+    case 'tell':
+      await tell(profile, step.status, step.problem, context);
+      return done;
+    case 'drain':
+      if (step.tell !== undefined) await tell(profile, step.tell, step.problem, context);
+      await deletePods(own, context);
+      return { again: AGAIN_MS };
+    case 'release': {
+      const others = (profile.metadata.finalizers ?? []).filter((one) => one !== PROFILE_FINALIZER);
+      await setFinalizers(profile, others, context);
+      return done;
+    }
+  }
+};
+
+const setFinalizers = async (
+  { metadata: { name, resourceVersion } }: FargateProfile,
+  finalizers: readonly string[],
+  { client, profiles }: ProfilesContext,
+): Promise<void> => {
+  const metadata = { resourceVersion, finalizers };
+  try {
+    const written = await client.patch(fargateProfiles, { name }, { metadata }, { type: 'merge' });
+    // Without finalizers a profile that was being deleted is gone, and its last version is not to be kept.
+    if (!isLeaving(written)) profiles.assume(written);
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause; // gone in the meantime
+  }
+};
+
+const tell = async (
+  { metadata: { name, resourceVersion } }: FargateProfile,
+  status: NonNullable<FargateProfile['status']>['status'],
+  problem: string | undefined,
+  { client, profiles, log }: ProfilesContext,
+): Promise<void> => {
+  const code = status === 'CREATE_FAILED' ? 'AccessDenied' : 'InternalFailure';
+  const issues = problem === undefined ? [] : [{ code, message: problem, resourceIds: [name] }];
+  const patch = { metadata: { resourceVersion }, status: { status, health: { issues } } };
+  try {
+    const written = await client.patch(fargateProfiles, { name }, patch, {
+      type: 'merge',
+      subresource: 'status',
+    });
+    profiles.assume(written);
+    log.info({ profile: name, status, problem }, 'profile');
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+  }
+};
+
+/** Deletes pods, gracefully; those that are leaving already are left to it. */
+const deletePods = async (own: readonly Pod[], { client, log }: ProfilesContext): Promise<void> => {
+  for (const { metadata } of own) {
+    if (metadata.deletionTimestamp !== undefined) continue;
+    const { namespace = '', name = '', uid } = metadata;
+    try {
+      await client.delete(podKind, { namespace, name }, { uid });
+      log.info({ pod: `${namespace}/${name}` }, 'pod deleted with its profile');
+    } catch (cause) {
+      if (!(isNotFound(cause) || (cause instanceof ApiError && cause.status === 409))) throw cause;
+    }
+  }
+};
