@@ -1,7 +1,7 @@
 /** What every cluster holds before the first user comes: images in its registry, access rules, cluster DNS. */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { deployments, nodes } from '../api/resources.ts';
+import { deployments, nodes, pods } from '../api/resources.ts';
 import { until } from '../host/wait.ts';
 import { applyManifests, parseManifests } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -76,23 +76,32 @@ export const installBasics = async (client: KubeClient, corednsVersion: string):
     await applyManifests(client, parseManifests(corednsManifests(corednsVersion)), 'cloister-cluster');
 };
 
-/** Waits until the ordinary node is ready. */
-export const waitForNode = (client: KubeClient): Promise<unknown> =>
+/** Whether a timestamp of the API server, in whole seconds, is not before a moment. */
+const notBefore = (time: string | undefined, moment: Date): boolean =>
+  time !== undefined && Date.parse(time) >= Math.floor(moment.getTime() / 1000) * 1000;
+
+/** Waits until the ordinary node says that it is ready. @param since what it said before counts for nothing */
+export const waitForNode = (client: KubeClient, since: Date): Promise<unknown> =>
   until(
     async () => {
       const { status } = await client.get(nodes, { name: NODE_NAME });
       return (status?.conditions ?? []).some(
-        ({ type, status: value }) => type === 'Ready' && value === 'True',
+        ({ type, status: value, lastHeartbeatTime }) =>
+          type === 'Ready' && value === 'True' && notBefore(lastHeartbeatTime, since),
       );
     },
     { limitMs: 120_000, what: `the node ${NODE_NAME} to be ready`, everyMs: 200 },
   );
 
-/** Waits until names of services resolve. */
-export const waitForDns = (client: KubeClient): Promise<unknown> =>
+/** Waits until the cluster DNS serves. @param since containers that started before it have ended */
+export const waitForDns = (client: KubeClient, since: Date): Promise<unknown> =>
   until(
-    async () =>
-      ((await client.get(deployments, { namespace: 'kube-system', name: 'coredns' })).status?.readyReplicas ??
-        0) > 0,
+    async () => {
+      const all = await client.list(pods, { namespace: 'kube-system', labelSelector: 'k8s-app=kube-dns' });
+      return all.some(({ status }) => {
+        const [container] = status?.containerStatuses ?? [];
+        return container?.ready && notBefore(container.state?.running?.startedAt, since);
+      });
+    },
     { limitMs: 180_000, what: 'the cluster DNS to be ready', everyMs: 200 },
   );

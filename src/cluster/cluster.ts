@@ -1,5 +1,5 @@
 /** Starting, stopping and describing an embedded cluster. Every call may be interrupted and repeated. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { attach, createRouter, route } from '../compute/local/router.ts';
 import { cacheFolder } from '../host/folders.ts';
@@ -20,13 +20,14 @@ import {
   waitForRegistry,
 } from './control.ts';
 import { openDoor } from './door.ts';
-import { ensureControlGroup } from './groups.ts';
+import { ensureControlGroup, removeControlGroup } from './groups.ts';
 import { nodeCommand, nodeFiles } from './node.ts';
 import { registryProgram } from './packages.ts';
 import { writeKubeconfig } from './pki.ts';
 import {
   API_PORT,
   CONTROL_ADDRESS,
+  EKS_DOOR_PORT,
   NODE_ADDRESS,
   NODE_PODS_CIDR,
   namespaces,
@@ -51,7 +52,7 @@ export interface ClusterOptions {
   readonly components: string;
   /** State folder; its parent may hold other clusters' folders. */
   readonly state: string;
-  /** Port of the API server on 127.0.0.1; 0 asks for any free one. Default 6443. */
+  /** Port of the API server on 127.0.0.1. By default the one that it had, or any free one. */
   readonly apiPort?: number;
   readonly onProgress?: OnProgress;
 }
@@ -86,7 +87,7 @@ export const startCluster = async (options: ClusterOptions): Promise<Cluster> =>
     );
     const client = new KubeClient(loadKubeconfig(cluster.kubeconfig));
     try {
-      await step(onProgress, 'cluster services', () => startServices(record, cluster, client));
+      await step(onProgress, 'cluster services', (note) => startServices(record, cluster, client, note));
     } finally {
       await client.close();
     }
@@ -122,26 +123,24 @@ const makeNetwork = async ({ name, nodes, egress }: ClusterRecord): Promise<void
   await route({ router, cidr: NODE_PODS_CIDR, via: NODE_ADDRESS });
 };
 
+/** Opens the door. The API server keeps the port that it had, so that kubeconfigs stay good, unless told otherwise. */
+const openWays = (record: ClusterRecord, state: string, apiPort = 0): Promise<ClusterRecord['ports']> => {
+  const port = apiPort || (record.ports['api'] ?? 0);
+  const ways = [
+    { name: 'api', port, target: `${CONTROL_ADDRESS}:${API_PORT}` },
+    { name: 'registry', port: 0, target: `${CONTROL_ADDRESS}:${REGISTRY_PORT}` },
+    { name: 'eks', port: 0, target: `127.0.0.1:${EKS_DOOR_PORT}` },
+  ];
+  const { control } = namespaces(record.name);
+  const place = { namespace: control, logFile: logFile(state, 'door'), pidFile: pidFile(state, 'door') };
+  return openDoor(ways, place, record.ports);
+};
+
 /** Starts all programs, the ordinary node's too, and waits until the API server and the registry answer. */
 const startControl = async (record: ClusterRecord, state: string, apiPort?: number): Promise<Cluster> => {
   const { name, components } = record;
   await prepareControl(state, record.egress);
-  const ports = await openDoor(
-    [
-      {
-        name: 'api',
-        port: record.ports['api'] ?? apiPort ?? API_PORT,
-        target: `${CONTROL_ADDRESS}:${API_PORT}`,
-      },
-      {
-        name: 'registry',
-        port: record.ports['registry'] ?? 0,
-        target: `${CONTROL_ADDRESS}:${REGISTRY_PORT}`,
-      },
-    ],
-    { namespace: namespaces(name).control, logFile: logFile(state, 'door'), pidFile: pidFile(state, 'door') },
-    record.ports,
-  );
+  const ports = await openWays(record, state, apiPort);
   writeRecord(state, { ...record, ports });
   const cluster = clusterAt(name, state, ports);
   writeKubeconfig(cluster.kubeconfig, places(state).pki, 'admin', `https://127.0.0.1:${ports['api']}`);
@@ -163,6 +162,8 @@ const clusterAt = (name: string, state: string, ports: ClusterRecord['ports']): 
 const startNode = async (name: string, state: string, components: string): Promise<void> => {
   const { node, pki } = places(state);
   if (livePid(pidFile(state, 'node')) !== undefined) return;
+  // Groups of containers that were killed make the kubelet wait three seconds for each.
+  await removeControlGroup(nodeControlGroup(name));
   for (const [path, content] of Object.entries(nodeFiles())) {
     mkdirSync(dirname(join(node, path)), { recursive: true, mode: 0o700 });
     writeFileSync(join(node, path), content, { mode: 0o600 });
@@ -188,13 +189,23 @@ const startNode = async (name: string, state: string, components: string): Promi
 const copyPrivate = (from: string, to: string): void =>
   writeFileSync(to, readFileSync(from), { mode: 0o600 });
 
-const startServices = async (record: ClusterRecord, cluster: Cluster, client: KubeClient): Promise<void> => {
+const startServices = async (
+  record: ClusterRecord,
+  cluster: Cluster,
+  client: KubeClient,
+  note: (text: string) => void,
+): Promise<void> => {
   const version = componentVersions(record.kubernetesVersion)['coredns'] as string;
+  note('images of the cluster');
   await publishBasics(cluster.state, cluster.registry, record.components, version);
   await installBasics(client, version);
   if (!record.nodes) return;
-  await waitForNode(client);
-  await waitForDns(client);
+  // The API server still tells what a node said that was killed: only what this one says counts.
+  const since = statSync(pidFile(cluster.state, 'node')).mtime;
+  note('the ordinary node');
+  await waitForNode(client, since);
+  note('the cluster DNS');
+  await waitForDns(client, since);
 };
 
 /** A cluster that was started, whether or not all of it runs. @throws Error when there is none */

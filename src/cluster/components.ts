@@ -8,14 +8,13 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statfsSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ExecError, exec } from '../host/exec.ts';
@@ -125,7 +124,7 @@ const build = async (go: Go, pinned: Pinned, options: ComponentsOptions): Promis
     const env = { ...go.env, CGO_ENABLED: recipe.cgo ? '1' : '0', GOFLAGS: '', GOWORK: 'off' };
     const total = await fetchModules(go, pinned, env, note);
     mkdirSync(dirname(result), { recursive: true });
-    const unfinished = mkdtempSync(`${result}.unfinished-`);
+    const unfinished = makeUnfinished(result);
     try {
       let compiled = 0;
       const single = recipe.programs.length === 1 ? recipe.programs[0] : undefined;
@@ -149,6 +148,18 @@ const build = async (go: Go, pinned: Pinned, options: ComponentsOptions): Promis
   });
 };
 
+/** A folder to build in, named by this process; those of processes that were interrupted are removed. */
+const makeUnfinished = (result: string): string => {
+  const prefix = `${basename(result)}.unfinished-`;
+  for (const entry of readdirSync(dirname(result))) {
+    if (!entry.startsWith(prefix) || existsSync(`/proc/${entry.slice(prefix.length)}`)) continue;
+    rmSync(join(dirname(result), entry), { recursive: true });
+  }
+  const folder = `${result}.unfinished-${process.pid}`;
+  mkdirSync(folder, { recursive: true });
+  return folder;
+};
+
 /** `go build` writes several programs side by side; some belong into a folder. */
 const place = (recipe: Recipe, folder: string): void => {
   for (const { file } of recipe.programs) {
@@ -158,6 +169,12 @@ const place = (recipe: Recipe, folder: string): void => {
     renameSync(written, join(folder, file));
   }
 };
+
+/** The last thing that a program said, which is mostly the reason of its end. */
+const lastLine = (cause: unknown): string =>
+  cause instanceof ExecError
+    ? (cause.stderr.trim().split('\n').at(-1) ?? cause.message)
+    : (cause as Error).message;
 
 const FETCH_TRIES = 4;
 
@@ -184,7 +201,7 @@ const fetchModules = async (
       if (attempt === FETCH_TRIES || !(cause instanceof ExecError) || cause.code === null) {
         throw new Error(
           `the Go modules of ${recipe.folder} cannot be fetched; check the network and \`go env GOPROXY\`, ` +
-            `then repeat, what has arrived is kept: ${(cause as Error).message}`,
+            `then repeat, what has arrived is kept: ${lastLine(cause)}`,
           { cause },
         );
       }
@@ -199,7 +216,7 @@ const assemble = (pinned: readonly Pinned[], cache: string): string => {
   const hashes = pinned.map(({ result }) => result.slice(-4)).join('');
   const folder = join(cache, 'components', `set-${pinned[0]?.version}-${hashes}`);
   if (existsSync(folder)) return folder;
-  const unfinished = mkdtempSync(`${folder}.unfinished-`);
+  const unfinished = makeUnfinished(folder);
   for (const { recipe, result } of pinned) {
     for (const { file } of recipe.programs) {
       mkdirSync(dirname(join(unfinished, file)), { recursive: true });

@@ -1,25 +1,18 @@
 /** Control groups of the ordinary node's pods, in every hierarchy that this host has (cgroups(7)). */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { until } from '../host/wait.ts';
 
 const ROOT = '/sys/fs/cgroup';
 
-/** The top folders of all hierarchies: one on version 2, one per controller on version 1. */
+/** The top folders of all hierarchies: one on version 2, one per controller (and not its links) on version 1. */
 const hierarchies = (): readonly string[] =>
   existsSync(join(ROOT, 'cgroup.controllers'))
     ? [ROOT]
-    : readdirSync(ROOT)
-        .map((name) => join(ROOT, name))
-        .filter((path) => statSync(path).isDirectory() && existsSync(join(path, 'cgroup.procs')));
+    : readdirSync(ROOT, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => join(ROOT, entry.name))
+        .filter((path) => existsSync(join(path, 'cgroup.procs')));
 
 /** On version 1 a cpuset is unusable until somebody copies these down (cpuset(7)). */
 const CPUSET_FILES = ['cpuset.cpus', 'cpuset.mems'] as const;

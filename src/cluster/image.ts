@@ -73,9 +73,17 @@ const writeLayer = async (layout: string, entries: readonly Entry[]): Promise<De
     },
     createWriteStream(unnamed),
   );
-  for (const entry of entries) await addEntry(tar, entry);
-  tar.finalize();
-  await written;
+  const added = (async () => {
+    try {
+      for (const entry of entries) await addEntry(tar, entry);
+      tar.finalize();
+    } catch (cause) {
+      tar.destroy();
+      throw cause;
+    }
+  })();
+  const [first] = (await Promise.allSettled([added, written])).filter(({ status }) => status === 'rejected');
+  if (first?.status === 'rejected') throw first.reason;
   const digest = `sha256:${hash.digest('hex')}`;
   const size = statSync(unnamed).size;
   renameSync(unnamed, blobPath(layout, digest));
@@ -106,6 +114,7 @@ export const finishLayout = (layout: string, manifest: Descriptor): void => {
  * @throws Error when a file to copy does not exist
  */
 export const writeImage = async (layout: string, entries: readonly Entry[], run: Run): Promise<string> => {
+  for (const entry of entries) if (entry.type === 'copy') statSync(entry.from); // before anything is written
   mkdirSync(join(layout, 'blobs', 'sha256'), { recursive: true });
   const layer = await writeLayer(layout, entries);
   const config = writeJsonBlob(layout, CONFIG_TYPE, {

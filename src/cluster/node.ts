@@ -129,6 +129,8 @@ const containerdConfig = (): string => `version = 3
 [plugins."io.containerd.cri.v1.runtime"]
   # Not every host lets its root lower a score below what it was given (prototype fact 9).
   restrict_oom_score_adj = true
+  # A profile would be loaded into the host's kernel, and stay there.
+  disable_apparmor = true
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["${PROGRAMS}/cni"]
     conf_dir = "${NODE}/cni"

@@ -51,6 +51,12 @@ export const BUILD_NEEDS: readonly Need[] = [
   { package: 'pkg-config', purpose: 'finding libseccomp' },
 ];
 
+/** What the tests need besides. */
+export const TEST_NEEDS: readonly Need[] = [
+  { package: 'procps', purpose: 'pgrep: finding processes of machines' },
+  { package: 'python3-venv', purpose: 'AWS clients from PyPI, in a folder of their own' },
+];
+
 /** A Debian release that this set-up knows. */
 interface Release {
   readonly codename: string;
@@ -96,11 +102,16 @@ const installedPackages = async (): Promise<string> => {
 };
 
 /**
- * Installs what is missing of the Debian packages, with `build` also compilers and Go.
+ * Installs what is missing of the Debian packages, with `build` also compilers and Go, with `test` also what
+ * only tests use.
  * @throws Error when the system is unknown, nobody is root, or the packages cannot be fetched
  */
-export const ensurePackages = async (options: { build: boolean; onProgress: OnProgress }): Promise<void> => {
-  const needs = [...NEEDS, ...(options.build ? BUILD_NEEDS : [])];
+export const ensurePackages = async (options: {
+  build: boolean;
+  test: boolean;
+  onProgress: OnProgress;
+}): Promise<void> => {
+  const needs = [...NEEDS, ...(options.build ? BUILD_NEEDS : []), ...(options.test ? TEST_NEEDS : [])];
   const missing = unmet(needs, await installedPackages()).map((need) => need.package);
   if (options.build && !(await haveGo())) missing.push('golang-go');
   if (missing.length === 0) return;
@@ -125,7 +136,7 @@ const apt = async (args: readonly string[], note: (text: string) => void): Promi
   } catch (cause) {
     if (!(cause instanceof ExecError)) throw cause;
     throw new Error(
-      `apt-get ${args[0]} failed; check the network and the sources in /etc/apt, then repeat: ${cause.message}`,
+      `apt-get ${args[0]} failed; check the network and the sources in /etc/apt, then repeat: ${cause.stderr.trim().split('\n').at(-1) ?? ''}`,
       { cause },
     );
   }

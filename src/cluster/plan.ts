@@ -18,6 +18,11 @@ export const CONTROL_ADDRESS = '10.42.0.2';
 export const API_PORT = 6443;
 /** Where webhooks call the product. */
 export const PRODUCT_PORT = 9443;
+/** The EKS API: by TLS for pods and for tokens of kubectl, by plain HTTP for the door alone, on the loopback. */
+export const EKS_PORT = 9444;
+export const EKS_DOOR_PORT = 9480;
+/** Account of the cluster in ARNs. */
+export const ACCOUNT = '000000000000';
 export const REGISTRY_PORT = 5000;
 export const RESOLVER_PORT = 53;
 
@@ -25,6 +30,9 @@ export const RESOLVER_PORT = 53;
 export const NODE_ADDRESS = '10.42.0.3';
 export const NODE_PODS_CIDR = '10.42.1.0/24';
 export const NODE_NAME = privateName(NODE_ADDRESS, REGION);
+
+/** Who issues service-account tokens. */
+export const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
 export const SERVICES_CIDR = '10.96.0.0/16';
 /** The `kubernetes` service: the first address of the range. */
@@ -84,5 +92,7 @@ export const places = (state: string) => ({
   productKubeconfig: join(state, 'config', 'product.conf'),
   /** Directories of machines. */
   machines: join(state, 'machines'),
+  /** How the API server asks whose a token of `aws eks get-token` is. */
+  authenticator: join(state, 'config', 'authenticator.conf'),
   auditLog: join(state, 'logs', 'audit.log'),
 });

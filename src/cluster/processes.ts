@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import {
   API_PORT,
   CONTROL_ADDRESS,
+  EKS_PORT,
+  ISSUER,
   places,
   REGION,
   REGISTRY_NAME,
@@ -55,6 +57,19 @@ rules:
   - level: Metadata
 `;
 
+/** Asks the product about tokens that the API server does not know (Kubernetes documentation, "Webhook Token Authentication"). */
+export const authenticatorConfig = (state: string): string => `apiVersion: v1
+kind: Config
+clusters:
+  - name: product
+    cluster:
+      server: https://${CONTROL_ADDRESS}:${EKS_PORT}/authenticate
+      certificate-authority: ${join(places(state).pki, 'ca.crt')}
+users: [{name: kube-apiserver, user: {}}]
+contexts: [{name: product, context: {cluster: product, user: kube-apiserver}}]
+current-context: product
+`;
+
 /** kube-apiserver; the certificates are those of `pki.ts`. */
 export const apiServer = ({ state, components }: Inputs): Part => {
   const pki = (file: string): string => join(places(state).pki, file);
@@ -77,7 +92,9 @@ export const apiServer = ({ state, components }: Inputs): Part => {
       `--kubelet-client-certificate=${pki('kubelet-client.crt')}`,
       `--kubelet-client-key=${pki('kubelet-client.key')}`,
       '--kubelet-preferred-address-types=InternalIP',
-      '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
+      `--service-account-issuer=${ISSUER}`,
+      `--authentication-token-webhook-config-file=${places(state).authenticator}`,
+      '--authentication-token-webhook-version=v1',
       `--service-account-key-file=${pki('sa.pub')}`,
       `--service-account-signing-key-file=${pki('sa.key')}`,
       // The control plane runs no kube-proxy: aggregated API servers are called at their pods' addresses.

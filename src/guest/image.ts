@@ -67,6 +67,9 @@ export const GUEST_BINARIES: readonly string[] = [
 /** Raised when the recipe below changes in a way that its hashed inputs do not show. */
 const RECIPE = 1;
 
+/** A build that began longer ago than this was killed; its folder is removed by the next one. */
+const ABANDONED_MS = 3_600_000;
+
 const here = import.meta.dirname;
 
 const hashFile = async (path: string): Promise<string> => {
@@ -117,6 +120,10 @@ export const buildGuestImage = async (inputs: ImageInputs): Promise<GuestImage> 
   if (existsSync(known)) {
     const hash = readFileSync(known, 'utf8').trim();
     if (existsSync(join(images, hash))) return openImage(join(images, hash), hash);
+  }
+  for (const left of readdirSync(images).filter((name) => name.startsWith('building-'))) {
+    const path = join(images, left);
+    if (Date.now() - statSync(path).mtimeMs > ABANDONED_MS) rmSync(path, { recursive: true, force: true });
   }
   const work = mkdtempSync(join(images, 'building-'));
   try {

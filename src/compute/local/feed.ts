@@ -18,15 +18,18 @@ export const seedArchive = async (seed: Seed): Promise<Buffer> => {
 };
 
 /** Sends one frame and gives the guest's answer: `ok`, or why it is to be sent again. */
-const exchange = (socket: Socket, archive: Buffer, signal: AbortSignal): Promise<string> =>
+const exchange = (socket: Socket, archive: Buffer, limitMs: number, signal: AbortSignal): Promise<string> =>
   new Promise((resolve, reject) => {
     const sum = createHash('sha256').update(archive).digest('hex');
     const abort = (): void => {
+      clearTimeout(timer);
       socket.destroy();
       reject(signal.reason as Error);
     };
     signal.addEventListener('abort', abort, { once: true });
+    const timer = setTimeout(() => end(`none within ${limitMs / 1000} s`), limitMs);
     const end = (result: string): void => {
+      clearTimeout(timer);
       signal.removeEventListener('abort', abort);
       socket.destroy();
       resolve(result);
@@ -44,9 +47,17 @@ const exchange = (socket: Socket, archive: Buffer, signal: AbortSignal): Promise
     socket.write(archive);
   });
 
+/** The first attempt's limit; each further one has twice as long, up to the longest. Milliseconds. */
+const FIRST_ATTEMPT_MS = 10_000;
+const LONGEST_ATTEMPT_MS = 60_000;
+
+/** Between attempts the guest has to notice that its port was closed, for that ends a frame that it waits for. */
+const PAUSE_MS = 500;
+
 /**
  * Delivers an archive, again and again if need be: a guest that still boots has not opened its port, and one
- * whose last sender went in the middle of a frame has to find the beginning of the next.
+ * whose last sender went in the middle of a frame takes the beginning of this one for the rest of that. An answer
+ * to an attempt that was given up reaches the next one, for it names the archive.
  * @param refused is told why an attempt failed
  * @throws the reason of `signal` when it aborts
  */
@@ -56,14 +67,14 @@ export const deliver = async (
   signal: AbortSignal,
   refused: (answer: string) => void,
 ): Promise<void> => {
-  for (;;) {
+  for (let limitMs = FIRST_ATTEMPT_MS; ; limitMs = Math.min(2 * limitMs, LONGEST_ATTEMPT_MS)) {
     signal.throwIfAborted();
     const answer = await open().then(
-      (socket) => exchange(socket, archive, signal),
+      (socket) => exchange(socket, archive, limitMs, signal),
       (cause: Error) => cause.message,
     );
     if (answer === 'ok') return;
     refused(answer);
-    await sleep(200);
+    await sleep(PAUSE_MS);
   }
 };

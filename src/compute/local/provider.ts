@@ -2,17 +2,14 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { vcpus } from '../../core/machine/machine.ts';
 import { exec } from '../../host/exec.ts';
-import { addNamespace, namespaceExists, removeNamespace } from '../../host/namespace.ts';
+import { namespaceExists, removeNamespace } from '../../host/namespace.ts';
 import { livePid } from '../../host/process.ts';
 import { until } from '../../host/wait.ts';
 import { type Capacity, type Observation, type Provider, ProviderError, type Seed } from '../provider.ts';
-import { networkBatch } from '../render/network.ts';
-import { type Acceleration, FILES, qemuArguments } from '../render/qemu.ts';
-import { ruleset } from '../render/ruleset.ts';
+import { type Acceleration, FILES } from '../render/qemu.ts';
 import { limitFiles } from '../render/seed.ts';
-import { cgroups, limitCgroup, makeCgroup, removeCgroup } from './cgroup.ts';
+import { cgroups, limitCgroup, removeCgroup } from './cgroup.ts';
 import {
   directories,
   type MachineDirectory,
@@ -20,17 +17,20 @@ import {
   markSeeded,
   observe,
   readMachine,
-  writeDirectory,
 } from './directory.ts';
 import { deliver, seedArchive } from './feed.ts';
 import { launch } from './launch.ts';
+import { machineNamespace, prepare, type Site } from './prepare.ts';
 import { processesOf } from './processes.ts';
-import { attach, detach } from './router.ts';
+import { detach } from './router.ts';
 import { connectIn } from './socket.ts';
 import { watchStates } from './watch.ts';
 
-/** The host's CPU that a machine may use beyond its fraction, for the node's own processes: thousandths. */
-export const NODE_SHARE_MILLI_CPU = 250;
+/**
+ * The host's CPU that a machine may use beyond its fraction, for the node's own processes: thousandths. Emulated,
+ * they need several times as much: an idle node alone takes 150, and exec and probes have to stay quick.
+ */
+export const NODE_SHARE_MILLI_CPU = { kvm: 250, tcg: 750 } as const;
 
 /** How long a guest may take from its start until it has its seed; emulation on a busy host is slow. */
 const SEED_LIMIT_MS = 180_000;
@@ -44,26 +44,8 @@ const QEMU_MEMORY_MIB = { kvm: 64, tcg: 384 } as const;
 /** The smallest machine, MiB: with machines of this size QEMU's own memory weighs most. */
 const SMALLEST_MIB = 512;
 
-/** The image that machines boot; made by src/guest. */
-export interface BootImage {
-  readonly hash: string;
-  readonly kernel: string;
-  readonly initrd: string;
-  readonly root: string;
-  /** The raw disk under scratch overlays of a size. */
-  scratchBase(storageGiB: number): Promise<string>;
-}
-
 /** What a local provider works with. */
-export interface LocalOptions {
-  /** Name of the cluster; prefix of every namespace and process name. */
-  readonly cluster: string;
-  /** Directory of machine directories, mode 0700 for root alone. */
-  readonly directory: string;
-  readonly image: BootImage;
-  /** Namespace of the VPC router. */
-  readonly router: string;
-  readonly acceleration: Acceleration;
+export interface LocalOptions extends Site {
   /** Room for machines; by default what the host has, less what it needs itself. */
   readonly capacity?: Capacity;
 }
@@ -80,10 +62,10 @@ const availableMiB = (): number =>
 
 /** Makes a provider; nothing happens until it is asked for something. */
 export const localProvider = (options: LocalOptions): Provider => {
-  const { cluster, router, image, acceleration } = options;
+  const { cluster, router, acceleration } = options;
   const at = (name: string): MachineDirectory => machineDirectory(options.directory, name);
   const prefix = `${cluster}-`;
-  const namespaceOf = (name: string): string => `${prefix}${name}`;
+  const namespaceOf = (name: string): string => machineNamespace(cluster, name);
 
   const inspect = async (name: string): Promise<Observation> => {
     const directory = at(name);
@@ -112,10 +94,10 @@ export const localProvider = (options: LocalOptions): Provider => {
       const directory = at(machine.name);
       const { state } = await inspect(machine.name);
       if (state === 'running' || state === 'dead') return;
-      if (machine.image !== image.hash) {
+      if (machine.image !== options.image.hash) {
         throw new ProviderError(
           'bad-image',
-          `the guest image ${machine.image} is not here; this host has ${image.hash}`,
+          `the guest image ${machine.image} is not here; this host has ${options.image.hash}`,
         );
       }
       const needed = machine.size.memoryMiB + QEMU_MEMORY_MIB[acceleration];
@@ -125,16 +107,7 @@ export const localProvider = (options: LocalOptions): Provider => {
           `this host has no ${needed} MiB of memory left for ${machine.name}`,
         );
       }
-      writeDirectory(directory, machine, {
-        qemu: `${qemuArguments(machine, { cluster, acceleration, ...image }).join('\n')}\n`,
-        network: `${networkBatch(machine).join('\n')}\n`,
-        'ruleset.nft': ruleset(machine),
-        backing: `${await image.scratchBase(machine.size.storageGiB)}\n`,
-        cgroups: `${makeCgroup(cluster, machine.name)}\n`,
-      });
-      const namespace = namespaceOf(machine.name);
-      await addNamespace(namespace);
-      await attach({ router, namespace, address: machine.placement.address });
+      const namespace = await prepare(options, machine);
       await launch(namespace, directory);
     },
 
@@ -149,8 +122,7 @@ export const localProvider = (options: LocalOptions): Provider => {
       const directory = at(machine.name);
       await requireAlive(machine.name);
       await deliverSeed(directory, limitFiles(machine), () => requireAlive(machine.name));
-      const share = Math.min(machine.size.milliCpu, vcpus(machine.size) * 1000) + NODE_SHARE_MILLI_CPU;
-      limitCgroup(cluster, machine.name, share);
+      limitCgroup(cluster, machine.name, machine.size.milliCpu + NODE_SHARE_MILLI_CPU[acceleration]);
     },
 
     remove: async (name) => {

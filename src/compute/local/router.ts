@@ -81,31 +81,38 @@ const freeUplinkBlock = async (): Promise<number> => {
   throw new Error('all 64 uplink networks in 169.254.255.0/24 are taken by interfaces of this host');
 };
 
+/** Whether the uplink was made to its end, which is the router's default route. */
+const hasUplink = async (router: string): Promise<boolean> =>
+  (await exec('ip', ['-n', router, '-4', 'route', 'show', 'default', 'dev', 'uplink']).catch(() => '')) !==
+  '';
+
 const addUplink = async (router: string): Promise<void> => {
   const device = await hostDefaultDevice();
   const peer = uplinkName(router);
-  if (!(await hasLink(router, 'uplink'))) {
-    const base = await freeUplinkBlock();
-    const [host, own] = [`169.254.255.${base + 1}`, `169.254.255.${base + 2}`];
-    // What forwarding was before is kept as the link's alias, to be put back when the router goes.
-    const before = `${device} ${readFileSync(forwardingOf(device), 'utf8').trim()}`;
-    await exec('ip', ['-batch', '-'], {
-      input: [
-        `link add ${peer} alias "${before}" type veth peer name uplink netns ${router}`,
-        `addr add ${host}/30 dev ${peer}`,
-        `link set ${peer} up`,
-        '',
-      ].join('\n'),
-    });
-    await ipBatch(router, [
-      `addr add ${own}/30 dev uplink`,
-      'link set uplink up',
-      `route replace default via ${host} dev uplink`,
-    ]);
+  if (!(await hasUplink(router))) {
+    if ((await hostLinks()).some(({ ifname }) => ifname === peer)) await exec('ip', ['link', 'del', peer]);
+    await makeUplink(router, peer, device);
   }
   // Per interface and not for the whole host: no other interface of the host begins to forward.
   for (const name of [peer, device]) writeFileSync(forwardingOf(name), '1');
   await exec('nft', ['-f', '-'], { input: uplinkHostRuleset(router) });
+};
+
+const makeUplink = async (router: string, peer: string, device: string): Promise<void> => {
+  const base = await freeUplinkBlock();
+  const [host, own] = [`169.254.255.${base + 1}`, `169.254.255.${base + 2}`];
+  // The host's own maximum packet size, so that the router is where larger ones are refused, not beyond.
+  const mtu = readFileSync(`/sys/class/net/${device}/mtu`, 'utf8').trim();
+  // What forwarding was before is kept as the link's alias, to be put back when the router goes.
+  const before = `${device} ${readFileSync(forwardingOf(device), 'utf8').trim()}`;
+  const link = `link add ${peer} mtu ${mtu} type veth peer name uplink mtu ${mtu} netns ${router}`;
+  const lines = [link, `link set ${peer} alias "${before}" up`, `addr add ${host}/30 dev ${peer}`, ''];
+  await exec('ip', ['-batch', '-'], { input: lines.join('\n') });
+  await ipBatch(router, [
+    `addr add ${own}/30 dev uplink`,
+    'link set uplink up',
+    `route replace default via ${host} dev uplink`,
+  ]);
 };
 
 /** An address, the namespace that gets it and the router it is attached to. */

@@ -29,6 +29,7 @@ export const vpcRuleset = (): string =>
     ip daddr 169.254.0.0/16 counter drop comment "link-local addresses are not routed"
     ip saddr 169.254.0.0/16 counter drop comment "link-local sources are not routed"
     iifname "uplink" ct state != { established, related } counter drop comment "no way in from outside"
+    oifname "uplink" tcp flags syn tcp option maxseg size set rt mtu
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
