@@ -65,15 +65,24 @@ const findRunning = async (client: KubeClient): Promise<Omit<Shown, 'log'> | und
   return machine?.status?.stages?.Running === undefined ? undefined : { pod, machine };
 };
 
-/** What the pod waits for, from its own conditions and those of its machine. */
+/** The newest of what a list gives. */
+const newest = <T extends { readonly metadata: { readonly creationTimestamp?: string } }>(
+  all: readonly T[],
+): T | undefined =>
+  all
+    .toSorted((a, b) =>
+      (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''),
+    )
+    .at(-1);
+
+/** What the newest pod waits for, from the conditions of its machine and its own. */
 const waitingFor = async (client: KubeClient): Promise<string> => {
-  const machines = (await client.list(microVMs)).filter(({ spec }) => spec.pod.namespace === DEMO);
-  const open = machines[0]?.status?.conditions?.find(({ status }) => status !== 'True');
+  const pod = newest(await client.list(pods, { namespace: DEMO }));
+  const machine = (await client.list(microVMs)).find(({ spec }) => spec.pod.uid === pod?.metadata.uid);
+  const open = machine?.status?.conditions?.find(({ status }) => status !== 'True');
   if (open !== undefined) return `${open.type}: ${open.message || open.reason}`;
-  const [pod] = await client.list(pods, { namespace: DEMO });
-  return (
-    pod?.status?.conditions?.find(({ status }) => status !== 'True')?.message ?? 'the pod to be scheduled'
-  );
+  const waits = pod?.status?.conditions?.find(({ status, message }) => status !== 'True' && message);
+  return waits?.message ?? (machine === undefined ? 'the pod to be scheduled' : 'the machine to start');
 };
 
 const awaitRunning = (client: KubeClient, note: (text: string) => void): Promise<Omit<Shown, 'log'>> =>
@@ -84,7 +93,7 @@ const awaitRunning = (client: KubeClient, note: (text: string) => void): Promise
       return found;
     },
     {
-      limitMs: 300_000,
+      limitMs: 600_000,
       what: `the pod of deployment ${DEMO}/hello to run on a node of its own`,
       everyMs: 300,
     },
@@ -127,8 +136,11 @@ export const runDemo = async (cluster: Cluster, kubectl: string, onProgress: OnP
       await applyManifests(client, parseManifests(manifests()), 'cloister-demo');
       return awaitRunning(client, note);
     });
-    const log = await exec(kubectl, ['-n', DEMO, 'logs', found.pod.metadata.name ?? ''], {
-      env: { KUBECONFIG: cluster.kubeconfig },
+    const said = ['-n', DEMO, 'logs', found.pod.metadata.name ?? ''];
+    const log = await until(() => exec(kubectl, said, { env: { KUBECONFIG: cluster.kubeconfig } }), {
+      limitMs: 60_000,
+      what: "the pod's first log line",
+      everyMs: 300,
     });
     return describe({ ...found, log: log.trim() });
   } finally {

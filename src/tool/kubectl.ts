@@ -12,8 +12,10 @@ export const kubectl = (flags: { readonly name: string }, args: readonly string[
     stdio: 'inherit',
     env: { ...process.env, KUBECONFIG: kubeconfig },
   });
-  // Ctrl-C goes to the whole group of the terminal: kubectl ends by itself, and we with it.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    // kubectl decides what a signal means; this program ends when it does.
+    process.removeAllListeners(signal).on(signal, () => child.kill(signal));
+  }
   return new Promise((resolve, reject) => {
     child.once('error', (cause) => reject(new Error(`kubectl does not start: ${cause.message}`, { cause })));
     child.once('exit', (code) => {

@@ -1,13 +1,14 @@
 /** The repository's door: `./tool COMMAND`. Each command is a file of its own, loaded when it is asked for. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { BenchFlags } from './bench.ts';
 import { type ClusterFlags, DEFAULT_MINOR, DEFAULTS } from './settings.ts';
 
 const nameOption = (): Option => new Option('--name <name>', 'which cluster').default(DEFAULTS.name);
 
 const port = (text: string): number => {
   const value = Number(text);
-  if (Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
-  throw new InvalidArgumentError('A port is a number from 0 to 65535; 0 takes any free one.');
+  if (Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
+  throw new InvalidArgumentError('A port is a number from 1 to 65535.');
 };
 
 /** Options that choose the programs of a cluster. */
@@ -27,7 +28,11 @@ withPrograms(program.command('up'))
   .option('--no-nodes', 'without the ordinary node')
   .option('--no-egress', 'closed off from everything outside the cluster')
   .option('--no-demo', 'without the demonstration')
-  .option('--api-port <port>', 'port of the API server on 127.0.0.1; 0 takes any free one', port)
+  .option(
+    '--api-port <port>',
+    'port of the API server on 127.0.0.1 (default: the one it had, or any free one)',
+    port,
+  )
   .action(async (flags: ClusterFlags & { demo: boolean }) => (await import('./up.ts')).up(flags));
 
 program
@@ -61,6 +66,12 @@ program
   );
 
 program
+  .command('aws-env')
+  .description('print what points AWS clients at the cluster: eval "$(./tool aws-env)"')
+  .addOption(nameOption())
+  .action(async (flags: { name: string }) => (await import('./aws-env.ts')).awsEnv(flags));
+
+program
   .command('push')
   .description(
     'put an image (OCI layout, or a tar file of one or of docker save) into the registry of the cluster',
@@ -73,12 +84,40 @@ program
   );
 
 withPrograms(program.command('test'))
-  .description('run the tests: unit, cluster, vm, chaos, or single files')
+  .description('run the tests: unit, cluster, aws, vm, chaos, folders of src, or single files')
   .argument('[suite...]', 'suites or test files; all without')
   .option('--keep', 'leave the cluster of the tests running', false)
   .action(async (suites: string[], flags: ClusterFlags & { keep: boolean }) =>
     (await import('./test.ts')).test(suites, flags),
   );
+
+const bench = program.command('bench').description('measure, each figure beside a baseline in the same run');
+
+const count = (text: string): number => {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw new InvalidArgumentError('Give a whole number of at least 1.');
+};
+
+withPrograms(bench.command('decide'))
+  .description('matching, decisions, admission, and our scheduler beside the default one')
+  .option('--json <file>', 'write what was measured to this file, too')
+  .action(async (flags: ClusterFlags & { json?: string }) =>
+    (await import('./bench-script.ts')).benchScript('test/bench/decide.ts', flags),
+  );
+
+withPrograms(bench.command('api'))
+  .description("signed requests to the EKS API, beside moto's server")
+  .option('--json <file>', 'write what was measured to this file, too')
+  .action(async (flags: ClusterFlags & { json?: string }) =>
+    (await import('./bench-script.ts')).benchScript('test/bench/api.ts', flags),
+  );
+
+withPrograms(bench.command('start'))
+  .description('cold starts of pods, beside the same guest booted by hand')
+  .option('--runs <count>', 'pairs to measure', count, 5)
+  .option('--json <file>', 'write the figures to this file')
+  .action(async (flags: BenchFlags) => (await import('./bench.ts')).start(flags));
 
 program
   .command('check')
@@ -89,6 +128,11 @@ program
   .command('gen')
   .description('write the generated files')
   .action(async () => (await import('./generated.ts')).gen());
+
+// Leaving by `exit` ends the programs that run for us; whatever is half-made, the next call completes.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => process.exit(130));
+}
 
 try {
   await program.parseAsync();

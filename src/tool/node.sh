@@ -5,7 +5,7 @@ fail() {
   exit 1
 }
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/cloister
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/cloister
 
 # 20.19 is the oldest that the libraries run on.
 new_enough() {

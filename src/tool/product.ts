@@ -5,17 +5,23 @@ import { subnets } from '../api/resources.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { logFile, pidFile, untilAnswers } from '../cluster/control.ts';
 import {
+  ACCOUNT,
   API_SERVER,
   CLUSTER_DOMAIN,
   CONTROL_ADDRESS,
   DNS_SERVICE_ADDRESS,
+  EKS_DOOR_PORT,
+  EKS_PORT,
+  ISSUER,
   namespaces,
   PRODUCT_PORT,
   places,
   REGION,
   REGISTRY,
+  SERVICES_CIDR,
   SUBNETS,
 } from '../cluster/plan.ts';
+import { readRecord } from '../cluster/record.ts';
 import { probeAcceleration } from '../compute/local/accel.ts';
 import { API_VERSION } from '../core/names.ts';
 import { buildGuestImage, type GuestImage } from '../guest/image.ts';
@@ -26,7 +32,7 @@ import { type OnProgress, step } from '../host/progress.ts';
 import { ROOT, scriptCommand } from '../host/script.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadKubeconfig } from '../kube/kubeconfig.ts';
-import type { ControllerConfig } from '../main/config.ts';
+import type { ControllerConfig, EksConfig } from '../main/config.ts';
 import { installProduct } from '../main/install.ts';
 
 /** How long a guest may take to join: emulation on a busy machine is slow. */
@@ -43,6 +49,27 @@ export const prepareGuests = async (
   );
   const verdict = await step(onProgress, 'probe virtualisation', () => probeAcceleration(image, cache));
   return { image, ...verdict };
+};
+
+/** The EKS API: plain HTTP for the door, TLS for pods and for the API server. */
+const eksConfig = (state: string): EksConfig => {
+  const record = readRecord(state);
+  if (record === undefined) throw new Error(`there is no cluster in ${state}: run \`./tool up\``);
+  const { kubernetesVersion, ports } = record;
+  return {
+    account: ACCOUNT,
+    http: { address: '127.0.0.1', port: EKS_DOOR_PORT },
+    https: {
+      address: CONTROL_ADDRESS,
+      port: EKS_PORT,
+      certificate: join(places(state).pki, 'webhook.crt'),
+      key: join(places(state).pki, 'webhook.key'),
+    },
+    kubernetesVersion,
+    endpoint: `https://127.0.0.1:${ports['api']}`,
+    serviceCidr: SERVICES_CIDR,
+    issuer: ISSUER,
+  };
 };
 
 /** What the controller of an embedded cluster is told. */
@@ -78,6 +105,7 @@ export const controllerConfig = (
       image,
       acceleration,
     },
+    eks: eksConfig(state),
     joinLimitSeconds: JOIN_LIMIT_SECONDS,
     logLevel: 'info',
   };

@@ -22,6 +22,7 @@ export const table = (rows: readonly (readonly string[])[]): string => {
 const rowsOf = (status: ClusterStatus): readonly (readonly string[])[] => {
   const state = (pid: number | undefined): readonly string[] =>
     pid === undefined ? ['stopped', ''] : ['running', `pid ${pid}`];
+  const open = status.programs.some(({ name, pid }) => name === 'door' && pid !== undefined);
   return [
     ['WHAT', 'NAME', 'STATE', 'DETAIL'],
     ...status.programs.map(({ name, pid }) => ['program', name, ...state(pid)]),
@@ -29,7 +30,7 @@ const rowsOf = (status: ClusterStatus): readonly (readonly string[])[] => {
     ...Object.entries(status.record?.ports ?? {}).map(([name, port]) => [
       'port',
       name,
-      'open',
+      open ? 'open' : 'closed',
       `127.0.0.1:${port}`,
     ]),
     ...status.namespaces.map((name) => ['network namespace', name, 'exists', '']),

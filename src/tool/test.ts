@@ -19,14 +19,17 @@ interface Suite {
   readonly needs: 'nothing' | 'components' | 'cluster';
   /** Files may run side by side. */
   readonly parallel: boolean;
+  /** How long one test may take unless it says otherwise, in seconds. */
+  readonly limitSeconds: number;
 }
 
 /** All suites in the order in which they run: what fails quickly comes first. */
 const SUITES: readonly Suite[] = [
-  { name: 'unit', folder: 'src', needs: 'nothing', parallel: true },
-  { name: 'cluster', folder: 'test/cluster', needs: 'components', parallel: false },
-  { name: 'vm', folder: 'test/vm', needs: 'cluster', parallel: false },
-  { name: 'chaos', folder: 'test/chaos', needs: 'cluster', parallel: false },
+  { name: 'unit', folder: 'src', needs: 'nothing', parallel: true, limitSeconds: 30 },
+  { name: 'cluster', folder: 'test/cluster', needs: 'components', parallel: false, limitSeconds: 90 },
+  { name: 'aws', folder: 'test/aws', needs: 'components', parallel: false, limitSeconds: 120 },
+  { name: 'vm', folder: 'test/vm', needs: 'cluster', parallel: false, limitSeconds: 180 },
+  { name: 'chaos', folder: 'test/chaos', needs: 'cluster', parallel: false, limitSeconds: 300 },
 ];
 
 /** Name of the cluster that tests run in, beside whatever else runs on the machine. */
@@ -70,22 +73,30 @@ const add = (a: Counts, b: Counts): Counts => ({
   skipped: a.skipped + b.skipped,
 });
 
-/** Chooses suites by name, or single files by path. @throws Error that lists the suites */
+/** A word of the command line as a path: a folder of the source may be named by its last part alone. */
+const asPath = (word: string): string =>
+  !SUITES.some(({ name }) => name === word) && existsSync(join(ROOT, 'src', word)) ? `src/${word}` : word;
+
+/**
+ * Chooses suites by name, folders of the source, or single files by path.
+ * @throws Error that lists the suites
+ */
 export const chooseSuites = (
   wanted: readonly string[],
 ): readonly (Suite & { readonly files: readonly string[] })[] => {
-  const unknown = wanted.filter(
-    (word) => !SUITES.some(({ name, folder }) => word === name || word.startsWith(`${folder}/`)),
+  const words = wanted.map(asPath);
+  const isBelow = (word: string, { folder }: Suite): boolean => word.startsWith(`${folder}/`);
+  const unknown = words.filter(
+    (word) => !SUITES.some((suite) => word === suite.name || isBelow(word, suite)),
   );
   if (unknown.length > 0) {
-    throw new Error(
-      `no suite ${unknown.join(', ')}: name one of ${SUITES.map(({ name }) => name).join(', ')}, or a test file`,
-    );
+    const names = SUITES.map(({ name }) => name).join(', ');
+    throw new Error(`no suite ${unknown.join(', ')}: name one of ${names}, a folder of src, or a test file`);
   }
   return SUITES.map((suite) => ({
     ...suite,
-    files: wanted.filter((word) => word.startsWith(`${suite.folder}/`)),
-  })).filter(({ name, files }) => wanted.length === 0 || wanted.includes(name) || files.length > 0);
+    files: words.includes(suite.name) ? [] : words.filter((word) => isBelow(word, suite)),
+  })).filter(({ name, files }) => wanted.length === 0 || words.includes(name) || files.length > 0);
 };
 
 const hasTests = ({ folder }: Suite): boolean =>
@@ -108,6 +119,7 @@ const runSuite = async (
     '--reporter=default',
     '--reporter=json',
     `--outputFile.json=${output}`,
+    `--testTimeout=${suite.limitSeconds * 1000}`,
     ...(suite.parallel ? [] : ['--no-file-parallelism']),
   ];
   try {
@@ -138,7 +150,8 @@ const surround = async (
 ): Promise<Readonly<Record<string, string>>> => {
   if (needs === 'nothing') return {};
   const { cache, state } = locate(flags.name);
-  if (needs === 'components') return programs(await prepareComponents(flags, cache, onProgress));
+  const prepared = await prepareComponents(flags, cache, onProgress, true);
+  if (needs === 'components') return programs(prepared, cache);
   const { cluster, components } = await bringUp(flags, onProgress);
   await step(onProgress, 'test images', () =>
     publishImage(state, cluster.registry, 'cloister/agnhost:1', {
@@ -150,15 +163,16 @@ const surround = async (
     }),
   );
   return {
-    ...programs(components),
+    ...programs(components, cache),
     KUBECONFIG: cluster.kubeconfig,
     CLOISTER_CLUSTER: flags.name,
     CLOISTER_STATE: state,
   };
 };
 
-const programs = (components: string): Readonly<Record<string, string>> => ({
+const programs = (components: string, cache: string): Readonly<Record<string, string>> => ({
   CLOISTER_COMPONENTS: components,
+  CLOISTER_TEST_CACHE: cache,
   CLOISTER_KUBECTL: join(components, 'kubectl'),
 });
 
@@ -171,7 +185,7 @@ export const test = async (
   flags: Pick<ClusterFlags, 'components' | 'kubernetesVersion'> & { readonly keep: boolean },
 ): Promise<void> => {
   const chosen = chooseSuites(wanted).filter(hasTests);
-  const cluster: ClusterFlags = { ...flags, name: TEST_CLUSTER, nodes: true, egress: true, apiPort: 0 };
+  const cluster: ClusterFlags = { ...flags, name: TEST_CLUSTER, nodes: true, egress: true };
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   try {

@@ -20,16 +20,17 @@ export interface Running {
   readonly virtualisation: string;
 }
 
-/** Installs packages and builds what is missing. Gives the folder of the programs. */
+/** Installs packages and builds what is missing, for tests also theirs. Gives the folder of the programs. */
 export const prepareComponents = async (
   flags: Pick<ClusterFlags, 'components' | 'kubernetesVersion'>,
   cache: string,
   onProgress: OnProgress,
+  forTests = false,
 ): Promise<string> => {
   const { components, kubernetesVersion } = flags;
   requireServed(kubernetesVersion);
   if (components !== undefined) useComponents(components, kubernetesVersion);
-  await ensurePackages({ build: components === undefined, onProgress });
+  await ensurePackages({ build: components === undefined, test: forTests, onProgress });
   return components ?? buildComponents({ kubernetesVersion, cache, onProgress });
 };
 

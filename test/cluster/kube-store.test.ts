@@ -11,7 +11,7 @@ import {
 } from '../../src/api/resources.ts';
 import { until } from '../../src/host/wait.ts';
 import { KubeClient } from '../../src/kube/client.ts';
-import { type Controller, done, runController } from '../../src/kube/controller.ts';
+import { done, runController } from '../../src/kube/controller.ts';
 import { type Store, type StoreOptions, watchStore } from '../../src/kube/store.ts';
 import { startApiServer, type TestApiServer } from '../support/apiserver.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
@@ -287,7 +287,6 @@ describe('store and controller together', () => {
   it('bring objects to their wanted state, through cut connections', async () => {
     const total = 300;
     const store = keep();
-    let controller: Controller | undefined;
     /** Copies `data.wanted` to `data.is`. */
     const reconcile = async (key: string) => {
       const object = store.get(key);
@@ -296,8 +295,8 @@ describe('store and controller together', () => {
       store.assume(await proxied.replace(configMaps, wanted));
       return done;
     };
-    controller = runController({ name: 'copy', workers: 8, reconcile, log });
-    store.onChange((key) => controller?.enqueue(key));
+    const controller = runController({ name: 'copy', workers: 8, reconcile, log });
+    store.onChange((key) => controller.enqueue(key));
     const flaky = setInterval(() => {
       proxy.cut();
       proxy.heal();

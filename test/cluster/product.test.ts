@@ -213,6 +213,14 @@ describe('the product', () => {
     expect(stored.spec.schedulerName).toBe('default-scheduler');
     await client.delete(pods, { namespace: 'cloister-system', name: 'own' });
     await client.delete(fargateProfiles, { name: 'all' });
+    await until(
+      async () => !(await client.list(fargateProfiles)).some(({ metadata }) => metadata.name === 'all'),
+      { limitMs: 30_000, what: 'the profile to be gone' },
+    );
+    await until(() => client.get(fargateProfiles, { name: 'all' }).then(() => false, isNotFound), {
+      limitMs: 10_000,
+      what: 'the profile to be gone',
+    });
   });
 
   it('writes at most twelve times in the life of a pod, besides events (docs/adr/0003)', async () => {

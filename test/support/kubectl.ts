@@ -13,11 +13,65 @@ const program = (): string => {
   return path;
 };
 
-/** Runs kubectl and gives what it prints. @throws ExecError with what it said on failure */
-export const kubectl = async (
-  args: readonly string[],
-  options: { readonly input?: string; readonly limitMs?: number } = {},
-): Promise<string> => (await exec(program(), args, { limitMs: 60_000, ...options })).trim();
+/** How a kubectl is run. */
+export interface KubectlOptions {
+  readonly input?: string;
+  readonly limitMs?: number;
+}
+
+/** kubectl against one cluster; each function throws ExecError with what kubectl said. */
+export interface Kubectl {
+  /** Runs kubectl and gives what it prints. */
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<string>;
+  /** An object as JSON. */
+  read<T = Record<string, unknown>>(...args: readonly string[]): Promise<T>;
+  /** Applies manifests: YAML, or objects. */
+  apply(...manifests: readonly (string | object)[]): Promise<void>;
+  /** Whether the object exists. */
+  exists(...args: readonly string[]): Promise<boolean>;
+  /** Waits until kubectl prints something for which the condition holds, and gives that. */
+  kubectlUntil(
+    args: readonly string[],
+    holds: (output: string) => boolean,
+    what: string,
+    limitMs?: number,
+  ): Promise<string>;
+}
+
+/** @param kubeconfig path; without it the one of the environment, which is the cluster of this run */
+export const kubectlOf = (kubeconfig?: string): Kubectl => {
+  const env = kubeconfig === undefined ? {} : { env: { KUBECONFIG: kubeconfig } };
+  const kubectl: Kubectl['kubectl'] = async (args, options = {}) =>
+    (await exec(program(), args, { limitMs: 60_000, ...env, ...options })).trim();
+  return {
+    kubectl,
+    read: async <T>(...args: readonly string[]) =>
+      JSON.parse(await kubectl(['get', ...args, '-o', 'json'])) as T,
+    apply: async (...manifests) => {
+      const documents = manifests.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
+      await kubectl(['apply', '-f', '-'], { input: documents.join('\n---\n') });
+    },
+    exists: async (...args) => (await kubectl(['get', ...args, '--ignore-not-found', '-o', 'name'])) !== '',
+    kubectlUntil: async (args, holds, what, limitMs = 240_000) => {
+      let last = '';
+      try {
+        return await until(
+          async () => {
+            last = await kubectl(args);
+            return holds(last) ? last || ' ' : undefined;
+          },
+          { limitMs, everyMs: 500, what },
+        );
+      } catch (cause) {
+        throw new Error(`${(cause as Error).message}; kubectl ${args.join(' ')} printed last: ${last}`, {
+          cause,
+        });
+      }
+    },
+  };
+};
+
+export const { kubectl, read, apply, exists, kubectlUntil } = kubectlOf();
 
 /** Starts a kubectl that goes on until it is stopped, such as `port-forward`; gives its output and the way to stop it. */
 export const kubectlInBackground = (args: readonly string[], input?: string): BackgroundKubectl => {
@@ -45,40 +99,3 @@ export interface BackgroundKubectl {
   write(text: string): void;
   stop(): Promise<void>;
 }
-
-/** An object as JSON. @throws ExecError when it does not exist */
-export const read = async <T = Record<string, unknown>>(...args: readonly string[]): Promise<T> =>
-  JSON.parse(await kubectl(['get', ...args, '-o', 'json'])) as T;
-
-/** Applies manifests: YAML, or objects. */
-export const apply = async (...manifests: readonly (string | object)[]): Promise<void> => {
-  const documents = manifests.map((one) => (typeof one === 'string' ? one : JSON.stringify(one)));
-  await kubectl(['apply', '-f', '-'], { input: documents.join('\n---\n') });
-};
-
-/** Whether the object exists. */
-export const exists = async (...args: readonly string[]): Promise<boolean> =>
-  (await kubectl(['get', ...args, '--ignore-not-found', '-o', 'name'])) !== '';
-
-/** Waits until kubectl prints something for which the condition holds, and gives that. */
-export const kubectlUntil = async (
-  args: readonly string[],
-  holds: (output: string) => boolean,
-  what: string,
-  limitMs = 240_000,
-): Promise<string> => {
-  let last = '';
-  try {
-    return await until(
-      async () => {
-        last = await kubectl(args);
-        return holds(last) ? last || ' ' : undefined;
-      },
-      { limitMs, everyMs: 500, what },
-    );
-  } catch (cause) {
-    throw new Error(`${(cause as Error).message}; kubectl ${args.join(' ')} printed last: ${last}`, {
-      cause,
-    });
-  }
-};

@@ -21,6 +21,7 @@ import type { Capacity } from '../../src/compute/provider.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { KubeClient } from '../../src/kube/client.ts';
+import type { EksConfig } from '../../src/main/config.ts';
 import { installProduct } from '../../src/main/install.ts';
 import {
   componentsFolder,
@@ -35,8 +36,14 @@ import {
 /** Everything of a running test product. */
 export interface TestProduct {
   readonly client: KubeClient;
+  /** Path of an administrator's kubeconfig. */
+  readonly kubeconfig: string;
   /** The API server's audit log: one JSON event a line. */
   readonly auditLog: string;
+  /** What the controller has logged: one JSON document a line. */
+  readonly controllerLog: string;
+  /** Where the EKS API is, when it was asked for, and who signed its certificate. */
+  readonly eks: { readonly http: string; readonly https: string; readonly ca: string };
   /** Directory of the fake provider's machines. */
   readonly machines: string;
   /** Kills the controller with SIGKILL. */
@@ -57,15 +64,32 @@ omitStages: [RequestReceived]
 /** Room of the fake hosts unless a test says otherwise. */
 const ROOM: Capacity = { memoryMiB: 1_000_000, milliCpu: 1_000_000 };
 
-/** @param options.capacity room of the hosts; `options.kubelets: false` lets machines start and never join */
+/**
+ * @param options.capacity room of the hosts; `options.kubelets: false` lets machines start and never join;
+ * `options.eks` serves the EKS API with these settings besides the usual ones; `options.maxProfiles` lifts the quota
+ */
 export const startProduct = async (
-  options: { readonly capacity?: Capacity; readonly kubelets?: boolean } = {},
+  options: {
+    readonly capacity?: Capacity;
+    readonly kubelets?: boolean;
+    readonly eks?: Partial<EksConfig>;
+    readonly maxProfiles?: number;
+  } = {},
 ): Promise<TestProduct> => {
   const audit = mkdtempSync(join(tmpdir(), 'cloister-audit-'));
   const auditLog = join(audit, 'log');
   writeFileSync(join(audit, 'policy'), AUDIT_POLICY);
+  const [webhookPort, eksPort, eksTlsPort] = (await freePorts(3)) as [number, number, number];
+  const authenticator = join(audit, 'authenticator.conf');
+  writeFileSync(authenticator, authenticatorConfig(`https://127.0.0.1:${eksTlsPort}/authenticate`));
   const apiServer = await startApiServer([
     '--allow-privileged=true',
+    ...(options.eks === undefined
+      ? []
+      : [
+          `--authentication-token-webhook-config-file=${authenticator}`,
+          '--authentication-token-webhook-version=v1',
+        ]),
     `--audit-policy-file=${join(audit, 'policy')}`,
     `--audit-log-path=${auditLog}`,
   ]);
@@ -77,12 +101,14 @@ export const startProduct = async (
   };
   const kubeconfig = file('admin.conf', kubeconfigOf(config, pki.admin));
   const machines = join(folder, 'machines');
-  const [webhookPort] = (await freePorts(1)) as [number];
   const controllerManager = await launch(join(await componentsFolder(), 'kube-controller-manager'), folder, [
     `--kubeconfig=${kubeconfig}`,
     '--bind-address=127.0.0.1',
     '--secure-port=0',
     '--leader-elect=false',
+    // It signs two certificates for each pod; its default limit of 20 requests a second would be what is measured.
+    '--kube-api-qps=500',
+    '--kube-api-burst=1000',
     '--use-service-account-credentials=false',
     `--service-account-private-key-file=${join(folder, 'service-accounts.key')}`,
     `--cluster-signing-cert-file=${file('signing.crt', pki.ca)}`,
@@ -110,6 +136,26 @@ export const startProduct = async (
         registries: [],
       },
       provider: { kind: 'fake', directory: machines, capacity: options.capacity ?? ROOM },
+      ...(options.eks === undefined
+        ? {}
+        : {
+            eks: {
+              account: '111122223333',
+              http: { address: '127.0.0.1', port: eksPort },
+              https: {
+                address: '127.0.0.1',
+                port: eksTlsPort,
+                certificate: file('eks.crt', pki.server.certificate),
+                key: file('eks.key', pki.server.key),
+              },
+              kubernetesVersion: '1.36',
+              endpoint: config.server,
+              serviceCidr: '10.96.0.0/16',
+              issuer: 'https://kubernetes.default.svc',
+              ...options.eks,
+            } satisfies EksConfig,
+          }),
+      ...(options.maxProfiles === undefined ? {} : { maxProfiles: options.maxProfiles }),
       joinLimitSeconds: 60,
       logLevel: 'info',
     }),
@@ -121,7 +167,10 @@ export const startProduct = async (
   const failures: unknown[] = [];
   const product: TestProduct = {
     client,
+    kubeconfig,
     auditLog,
+    controllerLog: join(folder, 'node.log'),
+    eks: { http: `http://127.0.0.1:${eksPort}`, https: `https://127.0.0.1:${eksTlsPort}`, ca: pki.ca },
     machines,
     machineNames: () => readdirSync(machines).map((name) => name.replace(/\.json$/, '')),
     kill: () => end(controller),
@@ -134,6 +183,7 @@ export const startProduct = async (
         settings,
       ]);
       await untilAnswers(webhookPort, pki.ca);
+      if (options.eks !== undefined) await untilAnswers(eksTlsPort, pki.ca);
     },
     stop: async () => {
       await stopKubelets();
@@ -170,6 +220,18 @@ const kubeconfigOf = (
     'current-context': 'test',
   });
 };
+
+/** How an API server asks the token webhook (Kubernetes documentation "Webhook Token Authentication"). */
+const authenticatorConfig = (server: string): string =>
+  dump({
+    apiVersion: 'v1',
+    kind: 'Config',
+    // The certificate is made together with the API server that this file is for.
+    clusters: [{ name: 'eks', cluster: { server, 'insecure-skip-tls-verify': true } }],
+    users: [{ name: 'api-server' }],
+    contexts: [{ name: 'eks', context: { cluster: 'eks', user: 'api-server' } }],
+    'current-context': 'eks',
+  });
 
 /** The webhook is fail-open, so nothing may be created before it answers. */
 const untilAnswers = async (port: number, ca: string): Promise<void> => {

@@ -100,9 +100,9 @@ describe('kubectl delete node', () => {
       async () =>
         !(await exists('microvm', machineOfPod(drained))) &&
         !(await exists('pod', '-n', NS, drained.metadata.name ?? '')),
-      { limitMs: 60_000, everyMs: 500, what: 'pod and machine of the deleted Node to go' },
+      { limitMs: 120_000, everyMs: 500, what: 'pod and machine of the deleted Node to go' },
     );
     const events = await kubectl(['get', 'events', '-n', NS, '--field-selector', 'reason=MachineLeaving']);
     expect(events).toContain('its Node was deleted');
-  }, 120_000);
+  }, 180_000);
 });

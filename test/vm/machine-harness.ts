@@ -67,7 +67,10 @@ export const surroundings = async (name: string): Promise<Surroundings> => {
         ...['--kubeconfig', join(folder, 'admin.kubeconfig')],
         ...args,
       ]);
-      return exec(command, all, input === undefined ? {} : { input: JSON.stringify(input) });
+      return exec(command, all, {
+        limitMs: 150_000,
+        ...(input === undefined ? {} : { input: JSON.stringify(input) }),
+      });
     };
     writeFileSync(join(folder, 'admin.kubeconfig'), await adminKubeconfig(folder, certificates));
     await until(async () => (await kubectl(['get', '--raw', '/readyz'])) === 'ok', {

@@ -246,7 +246,7 @@ describe('kubectl', () => {
       NS,
       podName(),
       `--image=${BUSYBOX}`,
-      '--profile=general',
+      '--profile=baseline',
       '-c',
       'probe',
       '--',
@@ -260,6 +260,13 @@ describe('kubectl', () => {
       'the ephemeral container to print',
       60_000,
     );
+  });
+
+  it('debug, but not beyond what the profile allows', async () => {
+    const debug = (profile: string) =>
+      kubectl(['debug', '-n', NS, podName(), `--image=${BUSYBOX}`, `--profile=${profile}`, '--', 'true']);
+    await expect(debug('sysadmin')).rejects.toThrow('invalid SecurityContext fields: Privileged');
+    await expect(debug('general')).rejects.toThrow('Capabilities added: SYS_PTRACE');
   });
 });
 

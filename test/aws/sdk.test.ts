@@ -1,0 +1,282 @@
+/** The AWS SDK for JavaScript, unmodified, creates a profile, runs a pod under it, and takes both away. */
+import * as eks from '@aws-sdk/client-eks';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configMaps, fargateProfiles, namespaces, pods } from '../../src/api/resources.ts';
+import { until } from '../../src/host/wait.ts';
+import { isNotFound } from '../../src/kube/client.ts';
+import { ensureFargate, podIn, untilPhase } from '../support/product.ts';
+import { call, misfits, type Raw } from './raw.ts';
+import { ACCOUNT, CLUSTER, REGION, ROLE, startEks, type TestEks } from './support.ts';
+
+let test: TestEks;
+
+beforeAll(async () => {
+  test = await startEks();
+}, 120_000);
+
+afterAll(() => test?.stop(), 60_000);
+
+const WAIT = { maxWaitTime: 30, minDelay: 0.1, maxDelay: 0.2 };
+
+const create = (fargateProfileName: string, more: Partial<eks.CreateFargateProfileRequest> = {}) =>
+  test.client.send(
+    new eks.CreateFargateProfileCommand({
+      clusterName: CLUSTER,
+      fargateProfileName,
+      podExecutionRoleArn: ROLE,
+      selectors: [{ namespace: fargateProfileName }],
+      ...more,
+    }),
+  );
+const describeProfile = (fargateProfileName: string) =>
+  test.client.send(new eks.DescribeFargateProfileCommand({ clusterName: CLUSTER, fargateProfileName }));
+const active = (fargateProfileName: string) =>
+  eks.waitUntilFargateProfileActive(
+    { client: test.client, ...WAIT },
+    { clusterName: CLUSTER, fargateProfileName },
+  );
+const remove = async (fargateProfileName: string) => {
+  await test.client.send(new eks.DeleteFargateProfileCommand({ clusterName: CLUSTER, fargateProfileName }));
+  const waited = await eks.waitUntilFargateProfileDeleted(
+    { client: test.client, ...WAIT },
+    { clusterName: CLUSTER, fargateProfileName },
+  );
+  expect(waited.state).toBe('SUCCESS');
+};
+
+describe('a profile', () => {
+  it('goes from CREATING to ACTIVE, as one object behind both doors', async () => {
+    const { fargateProfile } = await create('web', { tags: { team: 'a' } });
+    expect(fargateProfile).toMatchObject({
+      fargateProfileName: 'web',
+      clusterName: CLUSTER,
+      podExecutionRoleArn: ROLE,
+      subnets: ['private-a', 'private-b'],
+      selectors: [{ namespace: 'web' }],
+      status: 'CREATING',
+      tags: { team: 'a' },
+      health: { issues: [] },
+    });
+    expect(fargateProfile?.selectors?.[0]).not.toHaveProperty('labels');
+    expect(fargateProfile?.fargateProfileArn).toMatch(
+      new RegExp(
+        `^arn:aws:eks:${REGION}:${ACCOUNT}:fargateprofile/${CLUSTER}/web/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`,
+      ),
+    );
+    expect(Date.now() - (fargateProfile?.createdAt?.getTime() ?? 0)).toBeLessThan(10_000);
+    expect((await active('web')).state).toBe('SUCCESS');
+    const stored = await test.product.client.get(fargateProfiles, { name: 'web' });
+    expect(stored.spec.selectors).toEqual([{ namespace: 'web' }]);
+    expect(stored.status?.status).toBe('ACTIVE');
+  });
+
+  it('takes pods at once when it is ACTIVE, and takes them along when it goes', async () => {
+    const { client } = test.product;
+    await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'web' } });
+    await client.create(pods, podIn('web', 'one'));
+    const pod = await untilPhase(client, 'web', 'one', 'Running');
+    expect(pod.metadata.labels?.['eks.amazonaws.com/fargate-profile']).toBe('web');
+    await remove('web');
+    await expect(client.get(pods, { namespace: 'web', name: 'one' })).rejects.toSatisfy(isNotFound);
+    const after = await client.create(pods, podIn('web', 'two'));
+    expect(after.spec.schedulerName).toBe('default-scheduler');
+    await client.delete(pods, { namespace: 'web', name: 'two' });
+  });
+
+  it('of kubectl is seen by AWS clients, and goes with its pods through that door, too', async () => {
+    const { client } = test.product;
+    await ensureFargate(client, 'by-kubectl');
+    expect((await active('by-kubectl')).state).toBe('SUCCESS');
+    const { fargateProfile } = await describeProfile('by-kubectl');
+    expect(fargateProfile).toMatchObject({ subnets: ['a', 'private-a', 'private-b'], tags: {} });
+    await client.create(pods, podIn('by-kubectl', 'one'));
+    await client.delete(fargateProfiles, { name: 'by-kubectl' });
+    await until(() => client.get(fargateProfiles, { name: 'by-kubectl' }).then(() => false, isNotFound), {
+      limitMs: 30_000,
+      what: 'the profile to be gone',
+    });
+    expect(await client.list(pods, { namespace: 'by-kubectl' })).toEqual([]);
+    await expect(describeProfile('by-kubectl')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+  });
+
+  it('gives its role to aws-auth', async () => {
+    await create('mapped');
+    await active('mapped');
+    const { data } = await test.product.client.get(configMaps, {
+      namespace: 'kube-system',
+      name: 'aws-auth',
+    });
+    expect(data?.['mapRoles']).toContain(`rolearn: ${ROLE}`);
+    expect(data?.['mapRoles']).toContain('username: system:node:{{SessionName}}');
+    await remove('mapped');
+  });
+
+  it('is made once for one token', async () => {
+    const token = { clientRequestToken: 'Token-1' };
+    const first = await create('idem', { ...token, tags: { a: '1' } });
+    await active('idem');
+    const again = await create('idem', { ...token, tags: { a: '1' } });
+    expect(again.fargateProfile).toEqual(first.fargateProfile);
+    expect(again.fargateProfile?.status).toBe('CREATING');
+    await expect(create('idem', { ...token, tags: { a: '2' } })).rejects.toMatchObject({
+      name: 'InvalidParameterException',
+      message: 'clientRequestToken was used before, for a request with other parameters',
+    });
+    await expect(create('idem')).rejects.toMatchObject({ name: 'ResourceInUseException' });
+    await remove('idem');
+    expect((await create('idem', { ...token, tags: { a: '1' } })).fargateProfile).toEqual(
+      first.fargateProfile,
+    );
+    await expect(describeProfile('idem')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
+  });
+
+  it('is found again by its token when the answer was not kept any more', async () => {
+    const token = { clientRequestToken: 'Token-2' };
+    const first = await create('crash', token);
+    await active('crash');
+    // As after a crash between the profile and the record of the answer.
+    for (const { metadata } of await test.product.client.list(configMaps, { namespace: 'cloister-system' }))
+      if (metadata.name?.startsWith('eks-request-'))
+        await test.product.client.delete(configMaps, { namespace: 'cloister-system', name: metadata.name });
+    expect((await create('crash', token)).fargateProfile).toEqual(first.fargateProfile);
+    await remove('crash');
+  });
+
+  it('is updated in place, which the original cannot', async () => {
+    await create('changed');
+    await active('changed');
+    const path = `/clusters/${CLUSTER}/fargate-profiles/changed/update`;
+    const update = (body: object) =>
+      call(test.product.eks.http, { method: 'POST', path, body: JSON.stringify(body) }, test.keys);
+    const { status, json } = await update({
+      selectors: [{ namespace: 'other', labels: { a: '*' } }],
+      subnets: ['private-b'],
+      policy: { privileged: true },
+    });
+    expect([status, json['fargateProfile']]).toMatchObject([
+      200,
+      { selectors: [{ namespace: 'other', labels: { a: '*' } }], subnets: ['private-b'], status: 'ACTIVE' },
+    ]);
+    const stored = await test.product.client.get(fargateProfiles, { name: 'changed' });
+    expect(stored.spec).toMatchObject({ podExecutionRoleArn: ROLE, policy: { privileged: true } });
+    expect((await update({ selectors: [] })).json['message']).toBe(
+      'Fargate Profile requires at least one selector.',
+    );
+    expect((await update({ subnets: ['public-a'] })).status).toBe(400);
+    expect((await update({ policy: { privileged: 'yes' } })).headers['x-amzn-errortype']).toBe(
+      'SerializationException',
+    );
+    await remove('changed');
+  });
+
+  it('carries tags that come and go', async () => {
+    const { fargateProfile } = await create('tagged');
+    await active('tagged');
+    const resourceArn = fargateProfile?.fargateProfileArn;
+    const tags = async (arn = resourceArn) =>
+      (await test.client.send(new eks.ListTagsForResourceCommand({ resourceArn: arn }))).tags;
+    expect(await tags()).toEqual({});
+    await test.client.send(new eks.TagResourceCommand({ resourceArn, tags: { 'a b/c': 'é&+', x: '' } }));
+    expect(await tags()).toEqual({ 'a b/c': 'é&+', x: '' });
+    await test.client.send(new eks.UntagResourceCommand({ resourceArn, tagKeys: ['a b/c', 'none'] }));
+    expect((await describeProfile('tagged')).fargateProfile?.tags).toEqual({ x: '' });
+    const cluster = `arn:aws:eks:${REGION}:${ACCOUNT}:cluster/${CLUSTER}`;
+    await test.client.send(new eks.TagResourceCommand({ resourceArn: cluster, tags: { k: 'v' } }));
+    expect(await tags(cluster)).toEqual({ k: 'v' });
+    expect((await test.client.send(new eks.DescribeClusterCommand({ name: CLUSTER }))).cluster?.tags).toEqual(
+      {
+        k: 'v',
+      },
+    );
+    await remove('tagged');
+  });
+});
+
+describe('lists', () => {
+  it('come in pages', async () => {
+    const names = ['p1', 'p2', 'p3', 'p4', 'p5'];
+    for (const name of names) {
+      await create(name);
+      await active(name);
+    }
+    const seen: string[][] = [];
+    for await (const page of eks.paginateListFargateProfiles(
+      { client: test.client, pageSize: 2 },
+      { clusterName: CLUSTER },
+    ))
+      seen.push(page.fargateProfileNames ?? []);
+    expect(seen).toEqual([['p1', 'p2'], ['p3', 'p4'], ['p5']]);
+    for (const name of names) await remove(name);
+  }, 60_000);
+});
+
+describe('responses', () => {
+  const answers = async (raw: Raw) => (await call(test.product.eks.http, raw, test.keys)).json;
+
+  it.each<[string, () => Promise<Raw>, unknown]>([
+    [
+      'CreateFargateProfile',
+      async () => ({
+        method: 'POST',
+        path: `/clusters/${CLUSTER}/fargate-profiles`,
+        body: JSON.stringify({
+          fargateProfileName: 'shape',
+          podExecutionRoleArn: ROLE,
+          selectors: [{ namespace: 'n', labels: { k: 'v' } }],
+        }),
+      }),
+      eks.CreateFargateProfileResponse$,
+    ],
+    [
+      'DescribeFargateProfile',
+      async () => ({ method: 'GET', path: `/clusters/${CLUSTER}/fargate-profiles/shape` }),
+      eks.DescribeFargateProfileResponse$,
+    ],
+    [
+      'ListFargateProfiles',
+      async () => ({ method: 'GET', path: `/clusters/${CLUSTER}/fargate-profiles` }),
+      eks.ListFargateProfilesResponse$,
+    ],
+    [
+      'DeleteFargateProfile',
+      async () => {
+        await active('shape');
+        return { method: 'DELETE', path: `/clusters/${CLUSTER}/fargate-profiles/shape` };
+      },
+      eks.DeleteFargateProfileResponse$,
+    ],
+    ['ListClusters', async () => ({ method: 'GET', path: '/clusters' }), eks.ListClustersResponse$],
+    [
+      'DescribeCluster',
+      async () => ({ method: 'GET', path: `/clusters/${CLUSTER}` }),
+      eks.DescribeClusterResponse$,
+    ],
+    [
+      'DescribeClusterVersions',
+      async () => ({ method: 'GET', path: '/cluster-versions' }),
+      eks.DescribeClusterVersionsResponse$,
+    ],
+    [
+      'ListTagsForResource',
+      async () => ({
+        method: 'GET',
+        path: `/tags/${encodeURIComponent(`arn:aws:eks:${REGION}:${ACCOUNT}:cluster/${CLUSTER}`)}`,
+      }),
+      eks.ListTagsForResourceResponse$,
+    ],
+  ])('of %s fit the schema of the client, member by member', async (_, raw, schema) => {
+    const json = await answers(await raw());
+    expect(Object.keys(json).length).toBeGreaterThan(0);
+    expect(misfits(schema, json, ['FargateProfile'])).toEqual([]);
+  });
+
+  it('tell who the caller is', async () => {
+    const identity = await test.sts.send(new GetCallerIdentityCommand({}));
+    expect(identity).toMatchObject({
+      Account: ACCOUNT,
+      Arn: `arn:aws:iam::${ACCOUNT}:user/admin`,
+      UserId: test.keys.accessKeyId,
+    });
+  });
+});
