@@ -25,7 +25,7 @@ export const prepareControl = async (state: string, egress: boolean): Promise<vo
   writeKubeconfig(join(config, 'scheduler.conf'), pki, 'scheduler');
   writeKubeconfig(productKubeconfig, pki, 'product');
   writeFileSync(join(config, 'audit-policy.yaml'), processes.AUDIT_POLICY);
-  writeFileSync(places(state).authenticator, processes.authenticatorConfig(state));
+  writeFileSync(places(state).authenticator, processes.authenticatorConfig(state), { mode: 0o600 });
   writeFileSync(join(config, 'registry.yaml'), processes.registryConfig(state));
   writeFileSync(join(config, 'resolver.Corefile'), processes.resolverConfig(egress ? hostResolvers() : []));
 };

@@ -135,6 +135,9 @@ export const controllerManager = ({ state, components }: Inputs): Part => {
     args: [
       ...asClient(join(places(state).config, 'controller-manager.conf')),
       '--use-service-account-credentials=true',
+      // It signs two certificates for each pod; the default of 20 requests a second would limit starts.
+      '--kube-api-qps=200',
+      '--kube-api-burst=400',
       `--service-account-private-key-file=${pki('sa.key')}`,
       `--root-ca-file=${pki('ca.crt')}`,
       `--cluster-signing-cert-file=${pki('ca.crt')}`,

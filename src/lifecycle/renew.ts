@@ -20,8 +20,8 @@ const RENEW_AFTER_MS = (LIFETIME_S * 1000 * 2) / 3;
 /** Machines found at start are renewed within this time, in an order given by their names. */
 const SPREAD_MS = 300_000;
 
-/** Keeps the due times. */
-export const renewals = (): Renewals => {
+/** Keeps the due times. @param issue how credentials are got */
+export const renewals = (issue: typeof credentials = credentials): Renewals => {
   const due = new Map<string, number>();
   const issued = (name: string, now: Date): void => void due.set(name, now.getTime() + RENEW_AFTER_MS);
   return {
@@ -32,7 +32,7 @@ export const renewals = (): Renewals => {
       const at = due.get(machine.name) ?? now + spread(machine.name);
       due.set(machine.name, at);
       if (now < at) return at - now;
-      const fresh = await credentials(machine, context);
+      const fresh = await issue(machine, context);
       await context.provider.feed(machine, renewalFiles(fresh));
       issued(machine.name, context.now());
       return RENEW_AFTER_MS;

@@ -2,9 +2,11 @@
  * The wall: what root of a guest can do, after a staged container escape. A profile in open mode allows a
  * privileged pod with the namespaces of its own guest, so the probes begin where an attacker would end.
  */
+import 'reflect-metadata';
+import { webcrypto } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Node } from '../../src/api/resources.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
@@ -64,6 +66,18 @@ afterAll(async () => {
   await removeFargateNamespace(NS);
   await removeFargateNamespace(OPEN);
 }, 300_000);
+
+/** A well-formed request for a certificate of that node, as a CertificateSigningRequest carries it. */
+const requestFor = async (node: string): Promise<string> => {
+  const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+  const keys = await webcrypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify']);
+  const subject = `O=system:nodes, CN=system:node:${node}`;
+  const request = await Pkcs10CertificateRequestGenerator.create(
+    { name: subject, keys, signingAlgorithm },
+    webcrypto,
+  );
+  return Buffer.from(request.toString('pem')).toString('base64');
+};
 
 const asRoot = (script: string): Promise<string> => inPod(OPEN, 'root', script);
 /** What the script printed, or `refused` when it failed. */
@@ -140,7 +154,7 @@ describe('root of a guest', () => {
       kind: 'CertificateSigningRequest',
       metadata: { name: 'stolen' },
       spec: {
-        request: 'AA==',
+        request: await requestFor('fargate-ip-10-42-64-9.local-1.compute.internal'),
         signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
         usages: ['client auth'],
       },
@@ -159,15 +173,21 @@ describe('root of a guest', () => {
       everyMs: 1_000,
       what: 'the kubelet to be started again',
     });
-    const seen = async (): Promise<string | undefined> =>
-      (await read<Node>('node', attacker.spec.nodeName ?? '')).status?.conditions?.find(
-        ({ type }) => type === 'Ready',
-      )?.lastHeartbeatTime;
-    const before = await seen();
-    await until(async () => (await seen()) !== before, {
+    const renewed = (): Promise<string> =>
+      kubectl([
+        'get',
+        'lease',
+        '-n',
+        'kube-node-lease',
+        attacker.spec.nodeName ?? '',
+        '-o',
+        'jsonpath={.spec.renewTime}',
+      ]);
+    const before = await renewed();
+    await until(async () => (await renewed()) !== before, {
       limitMs: 120_000,
       everyMs: 1_000,
-      what: 'the kubelet to report again',
+      what: 'the kubelet to renew its lease again',
     });
     const pod = await read<Pod>('pod', '-n', OPEN, 'root');
     expect(pod.status?.phase).toBe('Running');

@@ -36,7 +36,12 @@ it('leaves a pod that matches no profile to the default scheduler, which has no 
 
 it('keeps the cluster DNS Pending until a profile and the patch of the original put it on Fargate', async () => {
   const dns = ['get', 'pods', '-n', 'kube-system', '-l', 'k8s-app=kube-dns'];
-  expect(await cluster.kubectl([...dns, '-o', 'jsonpath={.items[*].status.phase}'])).toBe('Pending');
+  await cluster.kubectlUntil(
+    [...dns, '-o', 'jsonpath={.items[*].status.phase} {.items[*].status.conditions[0].message}'],
+    (text) => text.startsWith('Pending no nodes available'),
+    'the default scheduler to say that it has no node for the cluster DNS',
+    60_000,
+  );
   await cluster.apply({
     apiVersion: 'cloister.dev/v1alpha1',
     kind: 'FargateProfile',

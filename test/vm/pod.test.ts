@@ -43,7 +43,11 @@ const rich = {
             name: 'beside',
             image: BUSYBOX,
             restartPolicy: 'Always',
-            command: ['sh', '-c', 'while :; do date > /shared/beside; sleep 1; done'],
+            command: [
+              'sh',
+              '-c',
+              'while :; do date > /shared/new; mv /shared/new /shared/beside; sleep 1; done',
+            ],
             volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
           },
         ],
@@ -65,7 +69,7 @@ const rich = {
             ports: [{ containerPort: 8080 }],
             readinessProbe: { httpGet: { path: '/index.html', port: 8080 }, periodSeconds: 2 },
             livenessProbe: {
-              exec: { command: ['pidof', 'httpd'] },
+              exec: { command: ['wget', '-qO', '/dev/null', 'http://127.0.0.1:8080/index.html'] },
               periodSeconds: 5,
               timeoutSeconds: 20,
               failureThreshold: 1,

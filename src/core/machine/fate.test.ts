@@ -30,7 +30,7 @@ describe('a machine', () => {
     ['is restarted when its kubelet does not report in time', { ...fresh, ageMs: LIMIT + 1 }, 'restart'],
     ['fails its pod when it dies under it', { ...joined, machine: 'dead' }, 'fail-pod'],
     ['fails its pod when nothing of it is left', { ...joined, machine: 'absent' }, 'fail-pod'],
-    ['stays for a pod that has ended', { ...joined, ...pod({ ended: true }) }, 'rest'],
+    ['goes on for a pod that has ended', { ...joined, ...pod({ ended: true }) }, 'advance'],
     ['stays dead once its pod has failed', { ...joined, machine: 'dead', ...pod({ ended: true }) }, 'rest'],
     ['is reclaimed when its pod object is gone', podless, 'reclaim'],
     [

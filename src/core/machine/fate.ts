@@ -31,9 +31,9 @@ export interface Sight {
 
 /** The one next thing to do. */
 export type Fate =
-  /** Go through the stages; the ordinary case. */
+  /** Go through the stages; the ordinary case, also for an ended pod: its Node stays, and must stay valid. */
   | { readonly next: 'advance' }
-  /** Nothing until something changes: an ended pod keeps its machine until its object is deleted. */
+  /** Nothing until something changes: the kubelet ends the pod, or the machine of an ended pod is dead. */
   | { readonly next: 'rest' }
   /** The pod is gone: take everything away. */
   | { readonly next: 'reclaim' }
@@ -61,7 +61,7 @@ export const fateOf = (sight: Sight, joinLimitMs: number): Fate => {
   if (sight.leaving) return { next: 'delete-pod', deleted: 'MicroVM' };
   if (pod.bound === 'here' && sight.node !== 'present') return { next: 'delete-pod', deleted: 'Node' };
 
-  if (pod.ended) return { next: 'rest' };
+  if (pod.ended && (sight.machine !== 'running' || !sight.joined)) return { next: 'rest' };
   if (sight.joined) {
     if (dead) return { next: 'fail-pod', reason: sight.reason ?? 'the virtual machine ended' };
     if (vanished) return { next: 'fail-pod', reason: 'nothing is left of its virtual machine on the host' };

@@ -1,0 +1,87 @@
+/** A host that restarts in mid-flight: every process and namespace is gone, the state folder is left. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { places } from '../../src/cluster/plan.ts';
+import type { Pod } from '../../src/core/pod.ts';
+import { exec } from '../../src/host/exec.ts';
+import { removeNamespace } from '../../src/host/namespace.ts';
+import { livePid } from '../../src/host/process.ts';
+import { until } from '../../src/host/wait.ts';
+import { apply, kubectl, read } from '../support/kubectl.ts';
+import { BUSYBOX, fargateNamespace, readyPod, removeFargateNamespace } from '../support/machines.ts';
+
+const NS = 'chaos-reboot';
+const TOOL = join(import.meta.dirname, '../../tool');
+const {
+  CLOISTER_CLUSTER: cluster = '',
+  CLOISTER_STATE: state = '',
+  CLOISTER_COMPONENTS: components = '',
+} = process.env;
+
+const deployment = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { namespace: NS, name: 'survivor' },
+  spec: {
+    replicas: 1,
+    selector: { matchLabels: { app: 'survivor' } },
+    template: {
+      metadata: { labels: { app: 'survivor' } },
+      spec: { containers: [{ name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'] }] },
+    },
+  },
+};
+
+const survivors = async (): Promise<readonly Pod[]> =>
+  (await read<{ items: Pod[] }>('pods', '-n', NS, '-l', 'app=survivor')).items;
+
+/** Ends every process of the cluster at once, and takes its namespaces, as a restart of the host does. */
+const reboot = async (): Promise<void> => {
+  const machines = places(state).machines;
+  const records = [
+    ...readdirSync(places(state).pids).map((file) => join(places(state).pids, file)),
+    ...readdirSync(machines).map((name) => join(machines, name, 'pid')),
+  ];
+  for (const record of records) {
+    const pid = livePid(record);
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+  }
+  await until(() => records.every((record) => livePid(record) === undefined), {
+    limitMs: 20_000,
+    what: 'all processes of the cluster to be gone',
+  });
+  for (const namespace of readdirSync('/run/netns').filter((name) => name.startsWith(`${cluster}-`))) {
+    await removeNamespace(namespace);
+  }
+};
+
+beforeAll(async () => {
+  await apply(...fargateNamespace(NS));
+  await until(() => kubectl(['get', 'serviceaccount', '-n', NS, 'default']), {
+    limitMs: 30_000,
+    everyMs: 300,
+    what: 'the default service account',
+  });
+  await apply(deployment);
+}, 60_000);
+
+afterAll(() => removeFargateNamespace(NS), 300_000);
+
+it('recovers by ./tool up: the pod has failed with the true reason, and its Deployment has another', async () => {
+  const name = await until(async () => (await survivors())[0]?.metadata.name, {
+    limitMs: 30_000,
+    everyMs: 300,
+    what: 'a pod of the Deployment',
+  });
+  const before = await readyPod(NS, name);
+  await reboot();
+  await exec(TOOL, ['up', '--name', cluster, '--no-demo', '--components', components], { limitMs: 300_000 });
+  const fresh = await until(
+    async () => (await survivors()).find(({ metadata }) => metadata.uid !== before.metadata.uid),
+    { limitMs: 120_000, everyMs: 500, what: 'the Deployment to make another pod' },
+  );
+  await readyPod(NS, fresh.metadata.name ?? '');
+  const old = (await survivors()).find(({ metadata }) => metadata.uid === before.metadata.uid);
+  expect(old?.status).toMatchObject({ phase: 'Failed', reason: 'MachineFailed' });
+}, 900_000);
