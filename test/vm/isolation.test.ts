@@ -149,19 +149,21 @@ describe('root of a guest', () => {
     await expect(
       kubectl(['delete', 'pod', '-n', NS, 'victim', '--dry-run=server', ...other]),
     ).rejects.toThrow(/can only delete pods with spec.nodeName set to itself/);
-    const request = {
-      apiVersion: 'certificates.k8s.io/v1',
-      kind: 'CertificateSigningRequest',
-      metadata: { name: 'stolen' },
-      spec: {
-        request: await requestFor('fargate-ip-10-42-64-9.local-1.compute.internal'),
-        signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
-        usages: ['client auth'],
-      },
+    const ask = async (node: string): Promise<string> => {
+      const request = {
+        apiVersion: 'certificates.k8s.io/v1',
+        kind: 'CertificateSigningRequest',
+        metadata: { name: 'stolen' },
+        spec: {
+          request: await requestFor(node),
+          signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
+          usages: ['digital signature', 'client auth'],
+        },
+      };
+      return kubectl(['create', ...other, '-f', '-'], { input: JSON.stringify(request) });
     };
-    await expect(
-      kubectl(['create', ...other, '-f', '-'], { input: JSON.stringify(request) }),
-    ).rejects.toThrow(/cannot request certificates/);
+    await expect(ask(victim.spec.nodeName ?? '')).rejects.toThrow(/can only create a node CSR with CN=/);
+    await expect(ask(attacker.spec.nodeName ?? '')).rejects.toThrow(/cannot request certificates/);
   });
 
   it('may restart its kubelet: the pod is admitted again, its container untouched', async () => {
