@@ -38,9 +38,12 @@ export interface Kubectl {
   ): Promise<string>;
 }
 
-/** @param kubeconfig path; without it the one of the environment, which is the cluster of this run */
-export const kubectlOf = (kubeconfig?: string): Kubectl => {
-  const env = kubeconfig === undefined ? {} : { env: { KUBECONFIG: kubeconfig } };
+/**
+ * @param kubeconfig path; without it the one of the environment, which is the cluster of this run
+ * @param variables for programs that kubectl asks for credentials
+ */
+export const kubectlOf = (kubeconfig?: string, variables: Readonly<Record<string, string>> = {}): Kubectl => {
+  const env = kubeconfig === undefined ? {} : { env: { ...variables, KUBECONFIG: kubeconfig } };
   const kubectl: Kubectl['kubectl'] = async (args, options = {}) =>
     (await exec(program(), args, { limitMs: 60_000, ...env, ...options })).trim();
   return {
