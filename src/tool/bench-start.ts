@@ -129,6 +129,13 @@ const makeNamespaces = async (client: KubeClient): Promise<void> => {
     spec: { selectors: [{ namespace: PRODUCT }] },
   };
   await client.patch(fargateProfiles, { name: PRODUCT }, profile, apply);
+  await until(
+    async () => (await client.get(fargateProfiles, { name: PRODUCT })).status?.status === 'ACTIVE',
+    {
+      limitMs: 30_000,
+      what: `the selectors of profile ${PRODUCT} to be live`,
+    },
+  );
 };
 
 const podOf = (namespace: string, name: string, spec: Partial<Pod['spec']> = {}): Pod => ({

@@ -1,7 +1,7 @@
 /** The demonstration at the end of `./tool up`: a profile, a Deployment, and what became of it. */
 
 import type { MicroVM } from '../api/micro-vm.ts';
-import { microVMs, pods } from '../api/resources.ts';
+import { fargateProfiles, microVMs, pods } from '../api/resources.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { REGISTRY } from '../cluster/plan.ts';
 import { API_VERSION, CAPACITY_ANNOTATION } from '../core/names.ts';
@@ -18,7 +18,7 @@ import { duration } from './progress.ts';
 /** Namespace and profile of the demonstration. */
 const DEMO = 'demo';
 
-const manifests = (): string => `apiVersion: v1
+const profile = (): string => `apiVersion: v1
 kind: Namespace
 metadata: {name: ${DEMO}}
 ---
@@ -27,8 +27,9 @@ kind: FargateProfile
 metadata: {name: ${DEMO}}
 spec:
   selectors: [{namespace: ${DEMO}}]
----
-apiVersion: apps/v1
+`;
+
+const deployment = (): string => `apiVersion: apps/v1
 kind: Deployment
 metadata: {name: hello, namespace: ${DEMO}}
 spec:
@@ -44,6 +45,13 @@ spec:
           command: [sh, -c, 'echo "hello from $(hostname), boot $(cat /proc/sys/kernel/random/boot_id)"; exec sleep 1000000000']
           resources: {requests: {cpu: 250m, memory: 128Mi}}
 `;
+
+/** Admission decides once: a pod that comes before the profile's selectors are live would stay off Fargate. */
+const untilLive = (client: KubeClient): Promise<unknown> =>
+  until(async () => (await client.get(fargateProfiles, { name: DEMO })).status?.status === 'ACTIVE', {
+    limitMs: 60_000,
+    what: `the selectors of profile ${DEMO} to be live`,
+  });
 
 /** A pod that runs, with its machine. */
 interface Shown {
@@ -133,7 +141,9 @@ export const runDemo = async (cluster: Cluster, kubectl: string, onProgress: OnP
   const client = new KubeClient(loadKubeconfig(cluster.kubeconfig));
   try {
     const found = await step(onProgress, 'a pod on a node of its own', async (note) => {
-      await applyManifests(client, parseManifests(manifests()), 'cloister-demo');
+      await applyManifests(client, parseManifests(profile()), 'cloister-demo');
+      await untilLive(client);
+      await applyManifests(client, parseManifests(deployment()), 'cloister-demo');
       return awaitRunning(client, note);
     });
     const said = ['-n', DEMO, 'logs', found.pod.metadata.name ?? ''];

@@ -13,8 +13,8 @@ import { loadConfig } from '../../src/main/config.ts';
 import { providerOf } from '../../src/main/providers.ts';
 import { controllerConfigFile, startController } from '../../src/tool/product.ts';
 import { type ChaosTarget, expectNothingLeft, killInEveryStage } from '../suites/kill-in-every-stage.ts';
-import { apply, kubectl } from '../support/kubectl.ts';
-import { fargateNamespace, removeFargateNamespace, shellPod } from '../support/machines.ts';
+import { apply } from '../support/kubectl.ts';
+import { fargateNamespace, readyNamespace, removeFargateNamespace, shellPod } from '../support/machines.ts';
 
 const NS = 'chaos-machines';
 const ROUNDS = Number(process.env.CLOISTER_CHAOS_MACHINE_ROUNDS ?? 1);
@@ -49,11 +49,7 @@ beforeAll(async () => {
     startLimitMs: 240_000,
   };
   await apply(...fargateNamespace(NS));
-  await until(() => kubectl(['get', 'serviceaccount', '-n', NS, 'default']), {
-    limitMs: 30_000,
-    everyMs: 300,
-    what: 'the default service account',
-  });
+  await readyNamespace(NS);
 }, 60_000);
 
 afterAll(async () => {

@@ -8,8 +8,14 @@ import { exec } from '../../src/host/exec.ts';
 import { removeNamespace } from '../../src/host/namespace.ts';
 import { livePid } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
-import { apply, kubectl, read } from '../support/kubectl.ts';
-import { BUSYBOX, fargateNamespace, readyPod, removeFargateNamespace } from '../support/machines.ts';
+import { apply, read } from '../support/kubectl.ts';
+import {
+  BUSYBOX,
+  fargateNamespace,
+  readyNamespace,
+  readyPod,
+  removeFargateNamespace,
+} from '../support/machines.ts';
 
 const NS = 'chaos-reboot';
 const TOOL = join(import.meta.dirname, '../../tool');
@@ -58,11 +64,7 @@ const reboot = async (): Promise<void> => {
 
 beforeAll(async () => {
   await apply(...fargateNamespace(NS));
-  await until(() => kubectl(['get', 'serviceaccount', '-n', NS, 'default']), {
-    limitMs: 30_000,
-    everyMs: 300,
-    what: 'the default service account',
-  });
+  await readyNamespace(NS);
   await apply(deployment);
 }, 60_000);
 

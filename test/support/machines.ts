@@ -1,7 +1,7 @@
 /** Objects that tests of real machines begin with, and questions that they ask again and again. */
 import type { Pod } from '../../src/core/pod.ts';
 import { exec } from '../../src/host/exec.ts';
-import { kubectl, kubectlUntil, read } from './kubectl.ts';
+import { kubectl, kubectlOf, kubectlUntil, read } from './kubectl.ts';
 
 /** An image of the cluster's registry with busybox and nothing else; the set-up of the run pushes it. */
 export const BUSYBOX = 'registry.cloister.internal:5000/cloister/busybox:1';
@@ -16,6 +16,22 @@ export const fargateNamespace = (name: string): object[] => [
     spec: { selectors: [{ namespace: name }] },
   },
 ];
+
+/**
+ * Waits until pods can be created in a namespace and its profile's selectors are live: admission decides once,
+ * so a pod that comes earlier would stay off Fargate.
+ */
+export const readyNamespace = async (name: string, { kubectlUntil: wait } = kubectlOf()): Promise<void> => {
+  const state = ['fargateprofile', name, '-o', 'jsonpath={.status.status}'];
+  await wait(['get', ...state], (text) => text === 'ACTIVE', `profile ${name} to be ACTIVE`, 60_000);
+  const accounts = ['serviceaccount', '-n', name, '-o', 'name'];
+  await wait(
+    ['get', ...accounts],
+    (names) => names.includes('default'),
+    'the default service account',
+    60_000,
+  );
+};
 
 /** Removes a namespace and its profile, and waits until its machines are gone. */
 export const removeFargateNamespace = async (name: string): Promise<void> => {

@@ -2,13 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
-import { apply, exists, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
+import { apply, exists, kubectl, read } from '../support/kubectl.ts';
 import {
   BUSYBOX,
   fargateNamespace,
   inPod,
   machineOfPod,
   machinePid,
+  readyNamespace,
   readyPod,
   removeFargateNamespace,
 } from '../support/machines.ts';
@@ -53,11 +54,7 @@ let drained: Pod;
 
 beforeAll(async () => {
   await apply(...fargateNamespace(NS));
-  await kubectlUntil(
-    ['get', 'serviceaccount', '-n', NS, '-o', 'name'],
-    (names) => names.includes('default'),
-    'the default service account',
-  );
+  await readyNamespace(NS);
   await apply(deployment('killed'), deployment('drained'));
   [killed, drained] = await Promise.all([freshPod('killed'), freshPod('drained')]);
 }, 400_000);

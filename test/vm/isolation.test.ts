@@ -15,6 +15,7 @@ import {
   fargateNamespace,
   inPod,
   machinePid,
+  readyNamespace,
   readyPod,
   removeFargateNamespace,
   shellPod,
@@ -52,11 +53,7 @@ beforeAll(async () => {
     },
   );
   for (const namespace of [NS, OPEN]) {
-    await kubectlUntil(
-      ['get', 'serviceaccount', '-n', namespace, '-o', 'name'],
-      (names) => names.includes('default'),
-      'the default service account',
-    );
+    await readyNamespace(namespace);
   }
   await apply(root, shellPod(NS, 'victim', 'echo here > /tmp/index.html; httpd -f -p 8080 -h /tmp'));
   [attacker, victim] = await Promise.all([readyPod(OPEN, 'root'), readyPod(NS, 'victim')]);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Pod } from '../../src/core/pod.ts';
 import { exec } from '../../src/host/exec.ts';
 import { kubectlOf } from '../support/kubectl.ts';
-import { fargateNamespace, shellPod } from '../support/machines.ts';
+import { fargateNamespace, readyNamespace, shellPod } from '../support/machines.ts';
 
 const NAME = 'clonone';
 const TOOL = join(import.meta.dirname, '../../tool');
@@ -70,12 +70,7 @@ it('keeps the cluster DNS Pending until a profile and the patch of the original 
 
 it('resolves names from another machine, once its DNS runs', async () => {
   await cluster.apply(...fargateNamespace('apps'));
-  await cluster.kubectlUntil(
-    ['get', 'serviceaccount', '-n', 'apps', '-o', 'name'],
-    (names) => names.includes('default'),
-    'the default service account',
-    30_000,
-  );
+  await readyNamespace('apps', cluster);
   await cluster.apply(shellPod('apps', 'client', 'sleep infinity'));
   await cluster.kubectl(['wait', '-n', 'apps', 'pod/client', '--for=condition=Ready', '--timeout=240s'], {
     limitMs: 250_000,

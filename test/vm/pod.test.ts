@@ -12,6 +12,7 @@ import {
   fargateNamespace,
   inPod,
   machineOfPod,
+  readyNamespace,
   readyPod,
   removeFargateNamespace,
   shellPod,
@@ -115,11 +116,7 @@ beforeAll(async () => {
       data: { greeting: 'hello' },
     },
   );
-  await kubectlUntil(
-    ['get', 'serviceaccount', '-n', NS, '-o', 'name'],
-    (names) => names.includes('default'),
-    'the default service account',
-  );
+  await readyNamespace(NS);
   await apply(
     rich,
     shellPod(NS, 'other', 'echo other > /tmp/index.html; httpd -f -p 8080 -h /tmp'),

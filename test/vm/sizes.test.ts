@@ -10,6 +10,7 @@ import {
   BUSYBOX,
   fargateNamespace,
   inPod,
+  readyNamespace,
   readyPod,
   removeFargateNamespace,
   shellPod,
@@ -87,11 +88,7 @@ beforeAll(async () => {
     JSON.stringify({ spec: { policy: { privileged: true, hostNamespaces: true } } }),
   ]);
   for (const namespace of [NS, OPEN]) {
-    await kubectlUntil(
-      ['get', 'serviceaccount', '-n', namespace, '-o', 'name'],
-      (names) => names.includes('default'),
-      'the default service account',
-    );
+    await readyNamespace(namespace);
   }
 }, 60_000);
 

@@ -2,7 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/core/pod.ts';
 import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
-import { BUSYBOX, fargateNamespace, inPod, readyPod, removeFargateNamespace } from '../support/machines.ts';
+import {
+  BUSYBOX,
+  fargateNamespace,
+  inPod,
+  readyNamespace,
+  readyPod,
+  removeFargateNamespace,
+} from '../support/machines.ts';
 
 const NS = 'vm-workloads';
 
@@ -28,11 +35,7 @@ const statefulSet = (greeting: string) => ({
 
 beforeAll(async () => {
   await apply(...fargateNamespace(NS));
-  await kubectlUntil(
-    ['get', 'serviceaccount', '-n', NS, '-o', 'name'],
-    (names) => names.includes('default'),
-    'the default service account',
-  );
+  await readyNamespace(NS);
   await apply(
     {
       apiVersion: 'batch/v1',

@@ -48,7 +48,8 @@ export const machineUser = (address: string): number => {
 const commandLine = (acceleration: Acceleration): string =>
   [
     'console=ttyS0 quiet loglevel=3 panic=-1 net.ifnames=0 ipv6.disable=1 8250.nr_uarts=1',
-    'cgroup_no_v1=all swiotlb=noforce random.trust_cpu=on cryptomgr.notests',
+    // Huge pages on request only: node services would grow with the machine, as Go heaps fill them sparsely.
+    'cgroup_no_v1=all swiotlb=noforce random.trust_cpu=on cryptomgr.notests transparent_hugepage=madvise',
     ...(acceleration === 'tcg' ? ['mitigations=off tsc=reliable no_timer_check'] : []),
   ].join(' ');
 
