@@ -8,7 +8,7 @@ import { describeProfile } from '../eks/describe.ts';
 import { createProfile, deleteProfile, type Engine, updateProfile } from '../eks/profiles.ts';
 import type { ProfileDescription } from '../eks/schemas.ts';
 import { TimeoutError, until } from '../host/wait.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNothing } from '../kube/client.ts';
 import { connect } from './connect.ts';
 import { listingOf, type ProfileFormat, printed, profileFormat } from './profile-output.ts';
 
@@ -36,14 +36,7 @@ const DEFAULT_ROLE = 'AmazonEKSFargatePodExecutionRole';
 const dataOf = async (
   client: KubeClient,
   key: { readonly namespace: string; readonly name: string },
-): Promise<Record<string, string> | undefined> => {
-  try {
-    return (await client.get(configMaps, key)).data;
-  } catch (cause) {
-    if (isNotFound(cause)) return undefined;
-    throw cause;
-  }
-};
+): Promise<Record<string, string> | undefined> => (await orNothing(client.get(configMaps, key)))?.data;
 
 /** The engine for one command. Where the EKS API was never served, names and account are placeholders. */
 const engineFor = async (client: KubeClient): Promise<Engine> => {

@@ -3,7 +3,7 @@ import { microVMs, pods } from '../api/resources.ts';
 import { machineName } from '../core/machine/microvm.ts';
 import type { Step } from '../core/plan/history.ts';
 import { why as explainPod, type Why } from '../core/plan/why.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNothing } from '../kube/client.ts';
 import { connect } from './connect.ts';
 import { field, formatOf } from './output.ts';
 import { liveSurroundings } from './surroundings.ts';
@@ -19,15 +19,6 @@ const nameOf = (target: string): string => {
   const name = /^(?:pods?|po)\/(.+)$/.exec(target)?.[1] ?? target;
   if (name.includes('/') || name === '') throw new Error(`${target} names no pod: write pod/NAME`);
   return name;
-};
-
-const orNothing = async <T>(call: Promise<T>): Promise<T | undefined> => {
-  try {
-    return await call;
-  } catch (cause) {
-    if (isNotFound(cause)) return undefined;
-    throw cause;
-  }
 };
 
 const ask = async (client: KubeClient, namespace: string, name: string): Promise<Why> => {

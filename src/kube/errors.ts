@@ -40,6 +40,16 @@ const hasReason = (error: unknown, status: number, reason: string): boolean =>
 /** The object does not exist. */
 export const isNotFound = (error: unknown): boolean => hasReason(error, 404, 'NotFound');
 
+/** What the call gives, or undefined when what it is about does not exist; any other error is thrown on. */
+export const orNothing = async <T>(call: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await call;
+  } catch (cause) {
+    if (isNotFound(cause)) return undefined;
+    throw cause;
+  }
+};
+
 /** The object was changed since it was read, or a precondition such as its uid no longer holds. */
 export const isConflict = (error: unknown): boolean => hasReason(error, 409, 'Conflict');
 

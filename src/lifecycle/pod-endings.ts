@@ -1,7 +1,7 @@
 /** How a pod ends when its kubelet cannot end it. */
 import { nodes, pods } from '../api/resources.ts';
 import { nodeNameOf } from '../core/machine/node.ts';
-import { isNotFound } from '../kube/client.ts';
+import { orNothing } from '../kube/client.ts';
 import type { Context, View } from './context.ts';
 import { gone } from './reclaim.ts';
 
@@ -64,11 +64,6 @@ export const releasePod = async (view: View, { client }: Context): Promise<void>
 };
 
 const nodeIsHere = async ({ machine }: View, client: Context['client']): Promise<boolean> => {
-  try {
-    const node = await client.get(nodes, { name: nodeNameOf(machine) });
-    return node.metadata.deletionTimestamp === undefined;
-  } catch (cause) {
-    if (isNotFound(cause)) return false;
-    throw cause;
-  }
+  const node = await orNothing(client.get(nodes, { name: nodeNameOf(machine) }));
+  return node !== undefined && node.metadata.deletionTimestamp === undefined;
 };

@@ -1,7 +1,7 @@
 import { MACHINE_FINALIZER } from '../api/names.ts';
 import { microVMs, nodes, pods } from '../api/resources.ts';
 import { nodeNameOf } from '../core/machine/node.ts';
-import { isNotFound } from '../kube/client.ts';
+import { orNothing } from '../kube/client.ts';
 import type { Context, View } from './context.ts';
 
 /**
@@ -30,21 +30,13 @@ const podStillHere = async (
   client: Context['client'],
 ): Promise<boolean> => {
   const { namespace, name, uid } = machine.pod;
-  try {
-    const pod = await client.get(pods, { namespace, name });
-    const elsewhere = (pod.spec.nodeName ?? '') !== '' && pod.spec.nodeName !== nodeNameOf(machine);
-    return pod.metadata.uid === uid && !elsewhere;
-  } catch (cause) {
-    if (isNotFound(cause)) return false;
-    throw cause;
-  }
+  const pod = await orNothing(client.get(pods, { namespace, name }));
+  if (pod === undefined) return false;
+  const elsewhere = (pod.spec.nodeName ?? '') !== '' && pod.spec.nodeName !== nodeNameOf(machine);
+  return pod.metadata.uid === uid && !elsewhere;
 };
 
 /** Resolves when the call succeeds or what it is about does not exist. */
 export const gone = async (call: Promise<unknown>): Promise<void> => {
-  try {
-    await call;
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause;
-  }
+  await orNothing(call);
 };

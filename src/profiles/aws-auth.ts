@@ -4,7 +4,7 @@
  */
 import { CORE_SCHEMA, dump, load } from 'js-yaml';
 import { type ConfigMap, configMaps } from '../api/resources.ts';
-import { isAlreadyExists, isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { isAlreadyExists, isConflict, type KubeClient, orNothing } from '../kube/client.ts';
 
 const KEY = { namespace: 'kube-system', name: 'aws-auth' };
 
@@ -29,14 +29,7 @@ export const withRole = (mapRoles: string | undefined, rolearn: string): string 
   return known ? undefined : dump([...roles, { rolearn, ...NODE_MAPPING }], { noRefs: true });
 };
 
-const read = async (client: KubeClient): Promise<ConfigMap | undefined> => {
-  try {
-    return await client.get(configMaps, KEY);
-  } catch (cause) {
-    if (isNotFound(cause)) return undefined;
-    throw cause;
-  }
-};
+const read = (client: KubeClient): Promise<ConfigMap | undefined> => orNothing(client.get(configMaps, KEY));
 
 /** Adds the role, unless it is there. */
 export const ensureRoleMapping = async (client: KubeClient, role: string): Promise<void> => {
