@@ -8,6 +8,7 @@ import { stopCluster } from '../cluster/stop.ts';
 import { type OnProgress, step } from '../host/progress.ts';
 import { ROOT } from '../host/script.ts';
 import { display, duration } from './progress.ts';
+import { add, type Counts, closingLine, countsOf, failuresOf, type Outcome, type Report } from './report.ts';
 import { type ClusterFlags, locate } from './settings.ts';
 import { bringUp, prepareComponents } from './up.ts';
 
@@ -34,44 +35,6 @@ const SUITES: readonly Suite[] = [
 
 /** Name of the cluster that tests run in, beside whatever else runs on the machine. */
 const TEST_CLUSTER = 'clotest';
-
-/** What a run of tests came to. */
-export interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-}
-
-/** The part of vitest's JSON report that is read (vitest.dev, "JSON reporter"). */
-interface Report {
-  readonly numPassedTests: number;
-  readonly numFailedTests: number;
-  readonly numPendingTests: number;
-  readonly numTodoTests: number;
-}
-
-/**
- * Counts of one run. A run that ends badly without a failed test, for example because a file does not load,
- * counts as one failure; so does one that ran no test.
- * @param report the JSON report; undefined when there is none
- * @param ended whether the runner said that all is well
- */
-export const countsOf = (report: Report | undefined, ended: boolean): Counts => {
-  if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
-  const { numPassedTests: passed, numFailedTests: failed } = report;
-  const bad = failed === 0 && (!ended || passed === 0);
-  return { passed, failed: bad ? 1 : failed, skipped: report.numPendingTests + report.numTodoTests };
-};
-
-/** The closing line, alone on its line. */
-export const closingLine = ({ passed, failed, skipped }: Counts): string =>
-  `${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`;
-
-const add = (a: Counts, b: Counts): Counts => ({
-  passed: a.passed + b.passed,
-  failed: a.failed + b.failed,
-  skipped: a.skipped + b.skipped,
-});
 
 /** A word of the command line as a path: a folder of the source may be named by its last part alone. */
 const asPath = (word: string): string =>
@@ -109,7 +72,7 @@ const hasTests = ({ folder }: Suite): boolean =>
 const runSuite = async (
   suite: Suite & { readonly files: readonly string[] },
   environment: Readonly<Record<string, string>>,
-): Promise<Counts> => {
+): Promise<Outcome> => {
   const scratch = mkdtempSync(join(tmpdir(), 'cloister-report-'));
   const output = join(scratch, 'report.json');
   const args = [
@@ -133,10 +96,8 @@ const runSuite = async (
       child.once('error', reject);
       child.once('exit', (code) => resolve(code === 0));
     });
-    return countsOf(
-      existsSync(output) ? (JSON.parse(readFileSync(output, 'utf8')) as Report) : undefined,
-      ended,
-    );
+    const report = existsSync(output) ? (JSON.parse(readFileSync(output, 'utf8')) as Report) : undefined;
+    return { counts: countsOf(report, ended), failures: ended ? [] : failuresOf(report) };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -188,11 +149,13 @@ export const test = async (
   const cluster: ClusterFlags = { ...flags, name: TEST_CLUSTER, nodes: true, egress: true };
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
+  const failed: string[] = [];
   try {
     for (const suite of chosen) {
       const started = performance.now();
-      const counts = await runSurrounded(suite, cluster);
+      const { counts, failures } = await runSurrounded(suite, cluster);
       total = add(total, counts);
+      failed.push(...failures);
       lines.push(
         `${suite.name.padEnd(10)} ${duration(performance.now() - started).padStart(12)}   ${closingLine(counts)}`,
       );
@@ -202,7 +165,8 @@ export const test = async (
     if (started && !flags.keep) await stopCluster(locate(TEST_CLUSTER));
   }
   if (total.passed + total.failed === 0) total = { ...total, failed: 1 };
-  process.stdout.write(`\n${lines.join('\n')}\n${closingLine(total)}\n`);
+  const named = failed.map((text) => `failed: ${text}\n`).join('');
+  process.stdout.write(`\n${named}${lines.join('\n')}\n${closingLine(total)}\n`);
   process.exitCode = total.failed === 0 ? 0 : 1;
 };
 
@@ -210,7 +174,7 @@ export const test = async (
 const runSurrounded = async (
   suite: Suite & { readonly files: readonly string[] },
   cluster: ClusterFlags,
-): Promise<Counts> => {
+): Promise<Outcome> => {
   process.stdout.write(`\n== ${suite.name}\n`);
   const shown = display(process.stdout);
   try {
@@ -218,8 +182,9 @@ const runSurrounded = async (
     shown.stop();
     return await runSuite(suite, environment);
   } catch (cause) {
-    process.stdout.write(`${suite.name}: ${(cause as Error).message}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
+    const what = `${suite.name}: ${(cause as Error).message}`;
+    process.stdout.write(`${what}\n`);
+    return { counts: { passed: 0, failed: 1, skipped: 0 }, failures: [what] };
   } finally {
     shown.stop();
   }
