@@ -3,12 +3,20 @@ import { GROUP, VERSION } from '../core/names.ts';
 import { fargateProfileKind } from './fargate-profile.ts';
 import type { Kind } from './kind.ts';
 import { microVMKind } from './micro-vm.ts';
+import { prefixListKind } from './prefix-list.ts';
+import { securityGroupKind } from './security-group.ts';
 import { subnetKind } from './subnet.ts';
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** All kinds of group cloister.dev. */
-export const KINDS: readonly Kind[] = [fargateProfileKind, microVMKind, subnetKind];
+export const KINDS: readonly Kind[] = [
+  fargateProfileKind,
+  microVMKind,
+  prefixListKind,
+  securityGroupKind,
+  subnetKind,
+];
 
 /**
  * JSON Schema as TypeBox writes it → structural schema: every node has a type, and records are

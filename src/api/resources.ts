@@ -15,6 +15,8 @@ import { GROUP, VERSION } from '../core/names.ts';
 import type { ObjectMeta, Pod } from '../core/pod.ts';
 import type { FargateProfile } from './fargate-profile.ts';
 import type { MicroVM } from './micro-vm.ts';
+import type { PrefixList } from './prefix-list.ts';
+import type { SecurityGroup } from './security-group.ts';
 import type { Subnet } from './subnet.ts';
 
 /** One kind of object. `T` is its shape; no value of it is held. */
@@ -134,4 +136,6 @@ export const clusterRoleBindings = rbacV1<ClusterRoleBinding>(
 
 export const fargateProfiles = cloister<FargateProfile>('FargateProfile', 'fargateprofiles', 'cluster');
 export const microVMs = cloister<MicroVM>('MicroVM', 'microvms', 'cluster');
+export const prefixLists = cloister<PrefixList>('PrefixList', 'prefixlists', 'cluster');
+export const securityGroups = cloister<SecurityGroup>('SecurityGroup', 'securitygroups', 'cluster');
 export const subnets = cloister<Subnet>('Subnet', 'subnets', 'cluster');

@@ -3,7 +3,7 @@
  * Source: spec/fargate.md §1.5, §2.1, §2.2, §3, §4.1, §5, §6.1.
  */
 
-/** API group and version of our own kinds (FargateProfile, MicroVM, Subnet). */
+/** API group and version of our own kinds (FargateProfile, MicroVM, SecurityGroup, Subnet and others). */
 export const GROUP = 'cloister.dev';
 export const VERSION = 'v1alpha1';
 export const API_VERSION = `${GROUP}/${VERSION}`;

@@ -10,6 +10,9 @@ import {
 const RBAC = 'rbac.authorization.k8s.io';
 const READ = ['get', 'list', 'watch'];
 
+/** Our kinds that people write. */
+const WRITTEN = ['fargateprofiles', 'subnets', 'securitygroups', 'prefixlists'];
+
 const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
   apiGroups: [group],
   resources,
@@ -35,7 +38,7 @@ const rules = [
     resourceNames: [IDENTITY_WEBHOOK],
   },
   rule('coordination.k8s.io', ['leases'], READ),
-  rule(GROUP, ['subnets'], READ),
+  rule(GROUP, ['subnets', 'securitygroups', 'prefixlists'], READ),
   // The EKS API creates and deletes profiles, and each is held by a finalizer until its pods are gone.
   rule(GROUP, ['fargateprofiles'], [...READ, 'create', 'update', 'patch', 'delete']),
   // Tokens of service accounts that ask for a role (spec/fargate.md §7).
@@ -76,7 +79,7 @@ const role = (name: string, namespace: string, list: readonly object[]) => ({
 
 /**
  * Our kinds in the roles `view`, `edit` and `admin` of Kubernetes: all may look, and who administers may write
- * profiles and subnets. They are of the whole cluster, so that `edit` of one namespace does not reach them.
+ * what people write. They are of the whole cluster, so that `edit` of one namespace does not reach them.
  */
 const aggregatedRoles = (): readonly object[] => {
   const aggregate = (name: string, labels: readonly string[], verbs: readonly string[]) => ({
@@ -86,7 +89,7 @@ const aggregatedRoles = (): readonly object[] => {
       name,
       labels: Object.fromEntries(labels.map((to) => [`${RBAC}/aggregate-to-${to}`, 'true'])),
     },
-    rules: [rule(GROUP, ['fargateprofiles', 'subnets', 'microvms'], verbs)],
+    rules: [rule(GROUP, ['microvms', ...WRITTEN], verbs)],
   });
   return [
     aggregate('cloister:view', ['view', 'edit', 'admin'], READ),
@@ -94,7 +97,7 @@ const aggregatedRoles = (): readonly object[] => {
       apiVersion: `${RBAC}/v1`,
       kind: 'ClusterRole',
       metadata: { name: 'cloister:admin', labels: { [`${RBAC}/aggregate-to-admin`]: 'true' } },
-      rules: [rule(GROUP, ['fargateprofiles', 'subnets'], ['create', 'update', 'patch', 'delete'])],
+      rules: [rule(GROUP, WRITTEN, ['create', 'update', 'patch', 'delete'])],
     },
   ];
 };
