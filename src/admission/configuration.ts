@@ -2,10 +2,14 @@
 import {
   EPHEMERAL_WEBHOOK,
   GROUP,
+  GROUPS_GUARD_WEBHOOK,
+  GROUPS_WEBHOOK,
   MUTATING_WEBHOOK,
   NODE_PREFIX,
+  PROFILE_LABEL,
   PROFILE_WEBHOOK,
   SCHEDULER,
+  SECURITY_GROUPS_ANNOTATION,
   SYSTEM_NAMESPACE,
   VERSION,
 } from '../api/names.ts';
@@ -20,17 +24,35 @@ export interface WebhookAddress {
 
 /** Paths of the admission server. */
 export const MUTATE_PATH = '/mutate';
+export const MUTATE_GROUPS_PATH = '/mutate-v1-pod';
 export const VALIDATE_PROFILES_PATH = '/validate/profiles';
 export const VALIDATE_EPHEMERAL_PATH = '/validate/ephemeralcontainers';
+export const VALIDATE_GROUPS_PATH = '/validate-v1-pod';
 
 const clientConfig = ({ url, caBundle }: WebhookAddress, path: string) => ({
   url: `${url}${path}`,
   ...(caBundle === undefined ? {} : { caBundle: Buffer.from(caBundle).toString('base64') }),
 });
 
+const elsewhereThanOurs = {
+  matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [SYSTEM_NAMESPACE] }],
+};
+
+const failOpen = {
+  failurePolicy: 'Ignore',
+  matchPolicy: 'Equivalent',
+  sideEffects: 'None',
+  timeoutSeconds: 5,
+  admissionReviewVersions: ['v1'],
+};
+
+const HAS_SCHEDULER = `(has(object.spec.schedulerName) && object.spec.schedulerName == '${SCHEDULER}')`;
+const HAS_LABEL = `(has(object.metadata.labels) && '${PROFILE_LABEL}' in object.metadata.labels)`;
+
 /**
  * The mutating configuration: fail-open, so a cluster without us still starts pods, and without the
- * product's own namespace, so that we never wait for ourselves.
+ * product's own namespace, so that we never wait for ourselves. Webhooks of one configuration are called in
+ * its order, so the second sees the label of the first; it is called again when somebody changes the pod.
  */
 export const mutatingConfiguration = (address: WebhookAddress) => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
@@ -43,18 +65,21 @@ export const mutatingConfiguration = (address: WebhookAddress) => ({
       rules: [
         { apiGroups: ['*'], apiVersions: ['*'], operations: ['CREATE'], resources: ['pods'], scope: '*' },
       ],
-      namespaceSelector: {
-        matchExpressions: [
-          { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [SYSTEM_NAMESPACE] },
-        ],
-      },
+      namespaceSelector: elsewhereThanOurs,
       objectSelector: {},
-      failurePolicy: 'Ignore',
-      matchPolicy: 'Equivalent',
       reinvocationPolicy: 'Never',
-      sideEffects: 'None',
-      timeoutSeconds: 5,
-      admissionReviewVersions: ['v1'],
+      ...failOpen,
+    },
+    {
+      name: GROUPS_WEBHOOK,
+      clientConfig: clientConfig(address, MUTATE_GROUPS_PATH),
+      rules: [
+        { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: '*' },
+      ],
+      namespaceSelector: elsewhereThanOurs,
+      matchConditions: [{ name: 'fargate', expression: `${HAS_LABEL} || ${HAS_SCHEDULER}` }],
+      reinvocationPolicy: 'IfNeeded',
+      ...failOpen,
     },
   ],
 });
@@ -72,13 +97,22 @@ const failClosed = {
  * whoever may patch the pod could take it away first.
  */
 const OURS = [
-  `(has(object.spec.schedulerName) && object.spec.schedulerName == '${SCHEDULER}')`,
+  HAS_SCHEDULER,
   `(has(object.spec.nodeName) && object.spec.nodeName.startsWith('${NODE_PREFIX}'))`,
 ].join(' || ');
 
+const groupsOf = (object: string): string =>
+  `${object}.metadata.?annotations[?'${SECURITY_GROUPS_ANNOTATION}'].orValue('')`;
+
 /**
- * The validating configuration, fail-closed: limits across profiles that a schema cannot see (§1.4), and
- * containers that are added to pods on our nodes (§3.2).
+ * Whether the annotation with the security groups was changed, or came with a pod that is ours. All other pods
+ * are none of our business, so that being fail-closed costs them nothing.
+ */
+const GROUPS_TOUCHED = `request.operation == 'CREATE' ? (${groupsOf('object')} != '' && ${HAS_SCHEDULER}) : (${groupsOf('object')} != ${groupsOf('oldObject')})`;
+
+/**
+ * The validating configuration, fail-closed: limits across profiles that a schema cannot see (§1.4), containers
+ * that are added to pods on our nodes (§3.2), and security groups that nobody but the webhook gives (§6.1).
  */
 export const validatingConfiguration = (address: WebhookAddress) => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
@@ -112,6 +146,21 @@ export const validatingConfiguration = (address: WebhookAddress) => ({
         },
       ],
       matchConditions: [{ name: 'ours', expression: OURS }],
+      ...failClosed,
+    },
+    {
+      name: GROUPS_GUARD_WEBHOOK,
+      clientConfig: clientConfig(address, VALIDATE_GROUPS_PATH),
+      rules: [
+        {
+          apiGroups: [''],
+          apiVersions: ['v1'],
+          operations: ['CREATE', 'UPDATE'],
+          resources: ['pods'],
+          scope: 'Namespaced',
+        },
+      ],
+      matchConditions: [{ name: 'touched', expression: GROUPS_TOUCHED }],
       ...failClosed,
     },
   ],

@@ -2,8 +2,15 @@
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Logger } from 'pino';
-import { MUTATE_PATH, VALIDATE_EPHEMERAL_PATH, VALIDATE_PROFILES_PATH } from './configuration.ts';
+import {
+  MUTATE_GROUPS_PATH,
+  MUTATE_PATH,
+  VALIDATE_EPHEMERAL_PATH,
+  VALIDATE_GROUPS_PATH,
+  VALIDATE_PROFILES_PATH,
+} from './configuration.ts';
 import { type EphemeralContext, ephemeralReviewer } from './ephemeral.ts';
+import { type GroupSources, groupsGuard, groupsReviewer } from './groups.ts';
 import type { Identities } from './identities.ts';
 import { podReviewer } from './pods.ts';
 import { type ProfileLimits, profileReviewer } from './profiles.ts';
@@ -16,6 +23,8 @@ export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 
   readonly log: Logger;
   /** Without it, pods get no roles of their service accounts from us. */
   readonly identities?: Identities;
+  /** Where security groups of pods come from. Without it, pods get none. */
+  readonly groups?: GroupSources;
 }
 
 /** Largest review in bytes: the API server's own limit of 3 MiB for a request, twice (object and wrapping). */
@@ -34,7 +43,7 @@ const explain = (log: Logger) => (error: FastifyError, request: FastifyRequest, 
  * Makes the server; the caller listens and closes. Certificates can be renewed by `server.setSecureContext`
  * on the instance's `server`.
  */
-export const admissionServer = ({ tls, log, identities, ...limits }: AdmissionOptions) => {
+export const admissionServer = ({ tls, log, identities, groups, ...limits }: AdmissionOptions) => {
   const server = fastify({
     https: { cert: tls.certificate, key: tls.key },
     bodyLimit: BODY_LIMIT,
@@ -53,6 +62,10 @@ export const admissionServer = ({ tls, log, identities, ...limits }: AdmissionOp
     );
   };
   route(MUTATE_PATH, podReviewer(limits.profiles, log, identities));
+  if (groups !== undefined) {
+    route(MUTATE_GROUPS_PATH, groupsReviewer(groups, log));
+    route(VALIDATE_GROUPS_PATH, groupsGuard(groups, log));
+  }
   route(VALIDATE_PROFILES_PATH, profileReviewer(limits));
   route(VALIDATE_EPHEMERAL_PATH, ephemeralReviewer(limits));
   server.get('/healthz', async () => 'ok');

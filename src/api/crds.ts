@@ -1,20 +1,22 @@
-/** Our kinds as CustomResourceDefinitions, from the same schemas as their types. */
+/** Kinds as CustomResourceDefinitions, from the same schemas as their types. */
 import { GROUP, VERSION } from '../core/names.ts';
 import { fargateProfileKind } from './fargate-profile.ts';
 import type { Kind } from './kind.ts';
 import { microVMKind } from './micro-vm.ts';
 import { prefixListKind } from './prefix-list.ts';
 import { securityGroupKind } from './security-group.ts';
+import { securityGroupPolicyKind } from './security-group-policy.ts';
 import { subnetKind } from './subnet.ts';
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** All kinds of group cloister.dev. */
+/** All kinds that are installed: those of group cloister.dev, and the one that clients of the original write. */
 export const KINDS: readonly Kind[] = [
   fargateProfileKind,
   microVMKind,
   prefixListKind,
   securityGroupKind,
+  securityGroupPolicyKind,
   subnetKind,
 ];
 
@@ -43,41 +45,44 @@ const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Jso
 const openApi = (kind: Kind) => ({
   type: 'object',
   description: kind.description,
-  required: ['spec'],
+  ...(kind.specOptional ? {} : { required: ['spec'] }),
   properties: {
     apiVersion: { type: 'string' },
     kind: { type: 'string' },
     metadata: { type: 'object' },
     spec: structural(plain(kind.spec)),
-    status: structural(plain(kind.status)),
+    ...(kind.status === undefined ? {} : { status: structural(plain(kind.status)) }),
   },
   ...(kind.rules.length > 0 ? { 'x-kubernetes-validations': plain(kind.rules) } : {}),
 });
 
-/** The CustomResourceDefinition (apiextensions.k8s.io/v1) of a kind, with a status subresource. */
-export const definitionOf = (kind: Kind) => ({
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: `${kind.plural}.${GROUP}` },
-  spec: {
-    group: GROUP,
-    scope: 'Cluster',
-    names: {
-      kind: kind.kind,
-      listKind: `${kind.kind}List`,
-      plural: kind.plural,
-      singular: kind.kind.toLowerCase(),
-      ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
-    },
-    versions: [
-      {
-        name: VERSION,
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: openApi(kind) },
-        subresources: { status: {} },
-        additionalPrinterColumns: kind.columns,
+/** The CustomResourceDefinition (apiextensions.k8s.io/v1) of a kind, with a status subresource if it has one. */
+export const definitionOf = (kind: Kind) => {
+  const { group = GROUP, version = VERSION, scope = 'Cluster', plural, shortNames } = kind;
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope,
+      names: {
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+        plural,
+        singular: kind.kind.toLowerCase(),
+        ...(shortNames.length > 0 ? { shortNames } : {}),
       },
-    ],
-  },
-});
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: openApi(kind) },
+          ...(kind.status === undefined ? {} : { subresources: { status: {} } }),
+          additionalPrinterColumns: kind.columns,
+        },
+      ],
+    },
+  };
+};

@@ -7,6 +7,7 @@ export interface Column {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'date';
   readonly jsonPath: string;
+  readonly description?: string;
   /** 0 shows the column always, 1 with `-o wide` only. Default 0. */
   readonly priority?: number;
 }
@@ -17,14 +18,20 @@ export interface Rule {
   readonly message: string;
 }
 
-/** A cluster-scoped kind of group cloister.dev, as `crds.ts` turns it into a CustomResourceDefinition. */
+/** A kind as `crds.ts` turns it into a CustomResourceDefinition: cluster-scoped and ours unless it says otherwise. */
 export interface Kind {
+  readonly group?: string;
+  readonly version?: string;
+  readonly scope?: 'Cluster' | 'Namespaced';
   readonly kind: string;
   readonly plural: string;
   readonly shortNames: readonly string[];
   readonly description: string;
   readonly spec: TSchema;
-  readonly status: TSchema;
+  /** An object without a spec is accepted. */
+  readonly specOptional?: boolean;
+  /** Without it the kind has no status. */
+  readonly status?: TSchema;
   readonly columns: readonly Column[];
   /** Rules over the whole object, where `self.metadata.name` can be read. */
   readonly rules: readonly Rule[];

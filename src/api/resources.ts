@@ -17,6 +17,7 @@ import type { FargateProfile } from './fargate-profile.ts';
 import type { MicroVM } from './micro-vm.ts';
 import type { PrefixList } from './prefix-list.ts';
 import type { SecurityGroup } from './security-group.ts';
+import { SECURITY_GROUP_POLICIES, type SecurityGroupPolicy } from './security-group-policy.ts';
 import type { Subnet } from './subnet.ts';
 
 /** One kind of object. `T` is its shape; no value of it is held. */
@@ -139,3 +140,8 @@ export const microVMs = cloister<MicroVM>('MicroVM', 'microvms', 'cluster');
 export const prefixLists = cloister<PrefixList>('PrefixList', 'prefixlists', 'cluster');
 export const securityGroups = cloister<SecurityGroup>('SecurityGroup', 'securitygroups', 'cluster');
 export const subnets = cloister<Subnet>('Subnet', 'subnets', 'cluster');
+
+export const securityGroupPolicies = inGroup(
+  SECURITY_GROUP_POLICIES.group,
+  SECURITY_GROUP_POLICIES.version,
+)<SecurityGroupPolicy>('SecurityGroupPolicy', 'securitygrouppolicies', 'namespaced');

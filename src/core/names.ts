@@ -45,6 +45,12 @@ export const EPHEMERAL_WEBHOOK = 'ephemeralcontainers.cloister.dev';
 /** Webhook configuration of the upstream pod identity webhook: where it stands, it alone gives roles (§7). */
 export const IDENTITY_WEBHOOK = 'pod-identity-webhook';
 
+/** The two webhooks that give pods their security groups and keep them (§6.1). */
+export const GROUPS_WEBHOOK = 'mpod.vpc.k8s.aws';
+export const GROUPS_GUARD_WEBHOOK = 'vpod.vpc.k8s.aws';
+/** Configuration in which the upstream controller has the first: where it stands, it alone gives groups. */
+export const UPSTREAM_GROUPS_WEBHOOK = 'vpc-resource-mutating-webhook';
+
 /** Reasons of the `PodScheduled` condition (§3, §3.5). */
 export const UNSUPPORTED_REASON = 'POD_UNSUPPORTED_ON_FARGATE';
 export const TOO_LARGE_REASON = 'POD_CPU_MEM_EXCEEDS_MAX_FARGATE_SIZE';

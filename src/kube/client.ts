@@ -9,7 +9,15 @@ import { apiVersionOf, collectionPath, groupPath, namespaceOf, objectPath } from
 import { Transport } from './transport.ts';
 
 export type { KubeConfig } from './credentials.ts';
-export { ApiError, ConnectionError, isAlreadyExists, isConflict, isNotFound, orNothing } from './errors.ts';
+export {
+  ApiError,
+  ConnectionError,
+  isAlreadyExists,
+  isConflict,
+  isKindAbsent,
+  isNotFound,
+  orNothing,
+} from './errors.ts';
 export type { Key, KubeObject } from './object.ts';
 
 /** Which objects of a kind. Selectors are written as kubectl takes them. */

@@ -7,6 +7,7 @@ import {
   isConflict,
   isExpired,
   isForbidden,
+  isKindAbsent,
   isNotFound,
 } from './errors.ts';
 
@@ -48,6 +49,8 @@ it('tells refusals apart by status and reason', () => {
   const of = (code: number, reason: string) => apiErrorOf('GET /a', code, status({ reason }), undefined);
   expect(isNotFound(of(404, 'NotFound'))).toBe(true);
   expect(isNotFound(apiErrorOf('GET /a', 404, '404 page not found', undefined))).toBe(false);
+  expect(isKindAbsent(apiErrorOf('GET /a', 404, '404 page not found', undefined))).toBe(true);
+  expect(isKindAbsent(of(404, 'NotFound'))).toBe(false);
   expect(isConflict(of(409, 'Conflict'))).toBe(true);
   expect(isConflict(of(409, 'AlreadyExists'))).toBe(false);
   expect(isAlreadyExists(of(409, 'AlreadyExists'))).toBe(true);

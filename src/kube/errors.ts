@@ -40,6 +40,9 @@ const hasReason = (error: unknown, status: number, reason: string): boolean =>
 /** The object does not exist. */
 export const isNotFound = (error: unknown): boolean => hasReason(error, 404, 'NotFound');
 
+/** The server knows no such kind: its answer is a 404 that is no Status. */
+export const isKindAbsent = (error: unknown): boolean => hasReason(error, 404, 'Unknown');
+
 /** What the call gives, or undefined when what it is about does not exist; any other error is thrown on. */
 export const orNothing = async <T>(call: Promise<T>): Promise<T | undefined> => {
   try {

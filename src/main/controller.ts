@@ -7,9 +7,10 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Logger, pino } from 'pino';
+import { groupSources } from '../admission/groups.ts';
 import { identitiesFrom } from '../admission/identities.ts';
 import { admissionServer } from '../admission/webhook.ts';
-import { IDENTITY_WEBHOOK, SCHEDULER } from '../api/names.ts';
+import { IDENTITY_WEBHOOK, SCHEDULER, UPSTREAM_GROUPS_WEBHOOK } from '../api/names.ts';
 import {
   configMaps,
   fargateProfiles,
@@ -19,6 +20,7 @@ import {
   persistentVolumeClaims,
   persistentVolumes,
   pods,
+  securityGroupPolicies,
   serviceAccounts,
   storageClasses,
   subnets,
@@ -57,12 +59,18 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       fieldSelector: named(IDENTITY_WEBHOOK),
       log,
     }),
+    groupWebhooks: watchStore(client, mutatingWebhookConfigurations, {
+      fieldSelector: named(UPSTREAM_GROUPS_WEBHOOK),
+      log,
+    }),
     logging: watchStore(client, configMaps, {
       namespace: LOGGING_CONFIG.namespace,
       fieldSelector: named(LOGGING_CONFIG.name),
       log,
     }),
   };
+  // Not waited for: where somebody removed this kind, pods still start.
+  const groupPolicies = watchStore(client, securityGroupPolicies, { log });
   await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
 
   const { address, port, certificate, key } = config.webhook;
@@ -76,6 +84,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     maxProfiles: config.maxProfiles ?? LIMITS.profiles,
     microVM: (name) => stores.microVMs.get(name),
     identities: identitiesFrom({ ...stores, defaults: { region: config.region, regionalSts: true } }),
+    groups: groupSources({ client, ...stores, groupPolicies }),
     tls,
     log,
   });
@@ -124,7 +133,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       profiles.stop(),
       eks?.stop(),
     ]);
-    for (const store of Object.values(stores)) store.stop();
+    for (const store of [...Object.values(stores), groupPolicies]) store.stop();
     await client.close();
   };
 };

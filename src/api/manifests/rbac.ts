@@ -5,7 +5,9 @@ import {
   IDENTITY_WEBHOOK,
   PROXY_SERVICE_ACCOUNT,
   SYSTEM_NAMESPACE,
+  UPSTREAM_GROUPS_WEBHOOK,
 } from '../../core/names.ts';
+import { SECURITY_GROUP_POLICIES } from '../security-group-policy.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const READ = ['get', 'list', 'watch'];
@@ -32,13 +34,14 @@ const rules = [
   rule('storage.k8s.io', ['storageclasses'], READ),
   // The log router's configuration, by its fixed name (spec/fargate.md §10.1).
   { ...rule('', ['configmaps'], READ), resourceNames: ['aws-logging'] },
-  // Whether the upstream pod identity webhook is installed (spec/fargate.md §7).
+  // Whether the upstream webhooks for roles and for security groups are installed (spec/fargate.md §7, §6.1).
   {
     ...rule('admissionregistration.k8s.io', ['mutatingwebhookconfigurations'], READ),
-    resourceNames: [IDENTITY_WEBHOOK],
+    resourceNames: [IDENTITY_WEBHOOK, UPSTREAM_GROUPS_WEBHOOK],
   },
   rule('coordination.k8s.io', ['leases'], READ),
   rule(GROUP, ['subnets', 'securitygroups', 'prefixlists'], READ),
+  rule(SECURITY_GROUP_POLICIES.group, ['securitygrouppolicies'], READ),
   // The EKS API creates and deletes profiles, and each is held by a finalizer until its pods are gone.
   rule(GROUP, ['fargateprofiles'], [...READ, 'create', 'update', 'patch', 'delete']),
   // Tokens of service accounts that ask for a role (spec/fargate.md §7).
@@ -79,7 +82,8 @@ const role = (name: string, namespace: string, list: readonly object[]) => ({
 
 /**
  * Our kinds in the roles `view`, `edit` and `admin` of Kubernetes: all may look, and who administers may write
- * what people write. They are of the whole cluster, so that `edit` of one namespace does not reach them.
+ * what people write. They are of the whole cluster, so that `edit` of one namespace does not reach them. Nor
+ * does it reach SecurityGroupPolicies: who writes one lets pods into groups that others trust.
  */
 const aggregatedRoles = (): readonly object[] => {
   const aggregate = (name: string, labels: readonly string[], verbs: readonly string[]) => ({
@@ -89,7 +93,10 @@ const aggregatedRoles = (): readonly object[] => {
       name,
       labels: Object.fromEntries(labels.map((to) => [`${RBAC}/aggregate-to-${to}`, 'true'])),
     },
-    rules: [rule(GROUP, ['microvms', ...WRITTEN], verbs)],
+    rules: [
+      rule(GROUP, ['microvms', ...WRITTEN], verbs),
+      rule(SECURITY_GROUP_POLICIES.group, ['securitygrouppolicies'], verbs),
+    ],
   });
   return [
     aggregate('cloister:view', ['view', 'edit', 'admin'], READ),

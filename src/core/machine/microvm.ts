@@ -1,5 +1,6 @@
 /** The MicroVM object of a pod, complete when it is created and frozen from then on. */
 
+import { groupsOn } from '../groups/annotation.ts';
 import {
   API_VERSION,
   CAPACITY_ANNOTATION,
@@ -7,7 +8,6 @@ import {
   MACHINE_FINALIZER,
   NODE_ANNOTATION,
   PROFILE_LABEL,
-  SECURITY_GROUPS_ANNOTATION,
 } from '../names.ts';
 import { nodeName } from '../net/names.ts';
 import type { Pod } from '../pod.ts';
@@ -34,10 +34,6 @@ export class IncompletePodError extends Error {
 /** Name of the machine of the pod with that UID. */
 export const machineName = (podUid: string): string => `vm-${podUid}`;
 
-/** Security groups that a SecurityGroupPolicy gave the pod: comma-joined in one annotation (§6.1). */
-const securityGroupsOf = (pod: Pod): readonly string[] =>
-  (pod.metadata.annotations?.[SECURITY_GROUPS_ANNOTATION] ?? '').split(',').filter((id) => id !== '');
-
 const required = (pod: Pod, field: 'namespace' | 'name' | 'uid'): string => {
   const value = pod.metadata[field];
   if (!value) throw new IncompletePodError(field);
@@ -56,7 +52,7 @@ export const machineFor = (pod: Pod, decision: Decision): Machine => {
     profile: decision.profile,
     size: decision.size,
     placement: decision.placement,
-    securityGroups: securityGroupsOf(pod),
+    securityGroups: groupsOn(pod),
     image: decision.image,
   };
 };

@@ -3,9 +3,10 @@
  * their reasons, and what could be changed. Nothing here decides anything of its own.
  */
 import { type AdmissionProfile, admit } from '../admission/mutate.ts';
+import { groupsOn } from '../groups/annotation.ts';
 import { applyPatch, type PatchOperation } from '../json-patch.ts';
 import { NODE_MEMORY_MIB, type Size } from '../machine/machine.ts';
-import { SCHEDULER, SECURITY_GROUPS_ANNOTATION } from '../names.ts';
+import { SCHEDULER } from '../names.ts';
 import type { Occupancy, Room } from '../placement/occupancy.ts';
 import { type Places, type SubnetLike, subnetsFor, usableAddresses } from '../placement/subnets.ts';
 import type { Container, Pod, Volume } from '../pod.ts';
@@ -239,7 +240,6 @@ export const plan = (workload: Workload, near: Surroundings): Plan => {
   const sizing = sizeFor(requests);
   const size = 'ok' in sizing ? sizing.ok : null;
   const { unsupported: _, ...amounts } = requests;
-  const groups = pod.metadata.annotations?.[SECURITY_GROUPS_ANNOTATION] ?? '';
   return {
     kind,
     namespace,
@@ -257,7 +257,7 @@ export const plan = (workload: Workload, near: Surroundings): Plan => {
     waste: size && wasteOf(size, requests),
     edits,
     subnets,
-    securityGroups: groups.split(',').filter((id) => id !== ''),
+    securityGroups: groupsOn(pod),
     notes: [...outcome.notes, ...portCollisions(pod)],
     sidecars: kind === 'DaemonSet' ? sidecarsOf(workload, edits) : null,
   };

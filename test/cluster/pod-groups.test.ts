@@ -1,0 +1,232 @@
+/** Security groups of pods (spec/fargate.md §6.1) on a real API server; guests are stand-ins. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  customResourceDefinitions,
+  microVMs,
+  mutatingWebhookConfigurations,
+  pods,
+  securityGroupPolicies,
+  serviceAccounts,
+} from '../../src/api/resources.ts';
+import type { SecurityGroupPolicy } from '../../src/api/security-group-policy.ts';
+import type { Pod } from '../../src/core/pod.ts';
+import { until } from '../../src/host/wait.ts';
+import { kubectlOf } from '../support/kubectl.ts';
+import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
+
+const NS = 'apps';
+const ANNOTATION = 'fargate.amazonaws.com/pod-sg';
+let product: TestProduct;
+
+beforeAll(async () => {
+  product = await startProduct();
+  await ensureFargate(product.client, NS);
+  await policy('web', { podSelector: { matchLabels: { app: 'web' } } }, 'sg-web');
+  await policy(
+    'reader',
+    {
+      podSelector: { matchLabels: { app: 'web' } },
+      serviceAccountSelector: { matchLabels: { role: 'reader' } },
+    },
+    'sg-shared',
+    'sg-reader',
+  );
+  await policy('all-of-many', { podSelector: { matchLabels: { app: 'many' } } }, 'sg-1', 'sg-2', 'sg-3');
+  await policy('many', { podSelector: { matchLabels: { app: 'many' } } }, 'sg-4', 'sg-5', 'sg-6');
+  await product.client.create(serviceAccounts, {
+    metadata: { namespace: NS, name: 'reader', labels: { role: 'reader' } },
+  });
+  await until(async () => (await groupsOf('probe', { app: 'web' })) === 'sg-web', {
+    limitMs: 30_000,
+    what: 'the policies to be live',
+  });
+}, 120_000);
+
+afterAll(() => product?.stop(), 60_000);
+
+const policy = (
+  name: string,
+  selectors: Omit<NonNullable<SecurityGroupPolicy['spec']>, 'securityGroups'>,
+  ...groupIds: string[]
+) =>
+  product.client.create(securityGroupPolicies, {
+    apiVersion: 'vpcresources.k8s.aws/v1beta1',
+    kind: 'SecurityGroupPolicy',
+    metadata: { namespace: NS, name },
+    spec: { ...selectors, securityGroups: { groupIds } },
+  });
+
+const labelled = (
+  name: string,
+  labels: Record<string, string>,
+  annotations?: Record<string, string>,
+  spec: Partial<Pod['spec']> = {},
+): Pod => {
+  const pod = podIn(NS, name, spec);
+  return { ...pod, metadata: { ...pod.metadata, labels, ...(annotations && { annotations }) } };
+};
+
+/** The annotation that a pod would be stored with. */
+const groupsOf = async (...parts: Parameters<typeof labelled>): Promise<string | undefined> => {
+  const stored = await product.client.create(pods, labelled(...parts), { dryRun: true });
+  return stored.metadata.annotations?.[ANNOTATION];
+};
+
+const refusal = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'accepted',
+    (cause: Error) => cause.message,
+  );
+
+describe('a pod that is created', () => {
+  it.each<[string, Record<string, string>, Record<string, string> | undefined, string, string | undefined]>([
+    ['gets the groups of its policy', { app: 'web' }, undefined, 'default', 'sg-web'],
+    [
+      'gets those of all that match, in list order',
+      { app: 'web' },
+      undefined,
+      'reader',
+      'sg-shared,sg-reader,sg-web',
+    ],
+    ['gets none without a policy', { app: 'api' }, undefined, 'default', undefined],
+    [
+      'loses what its user wrote, without a policy',
+      { app: 'api' },
+      { [ANNOTATION]: 'sg-x' },
+      'default',
+      undefined,
+    ],
+    ['loses what its user wrote, with one', { app: 'web' }, { [ANNOTATION]: 'sg-x' }, 'default', 'sg-web'],
+  ])('%s', async (_, labels, annotations, serviceAccountName, expected) => {
+    expect(await groupsOf('p', labels, annotations, { serviceAccountName })).toBe(expected);
+  });
+
+  it('keeps other annotations', async () => {
+    const stored = await product.client.create(pods, labelled('p', { app: 'web' }, { note: 'x' }), {
+      dryRun: true,
+    });
+    expect(stored.metadata.annotations).toEqual({ note: 'x', [ANNOTATION]: 'sg-web' });
+  });
+
+  it('is refused when its groups cannot be told', async () => {
+    expect(
+      await refusal(groupsOf('p', { app: 'web' }, undefined, { serviceAccountName: 'nobody' })),
+    ).toContain('Failed to get Matching SGP for Pods, rejecting event');
+  });
+
+  it('is refused with more than 5 groups', async () => {
+    expect(await refusal(groupsOf('p', { app: 'many' }))).toContain(
+      'A pod on Fargate can have at most 5 security groups, and its SecurityGroupPolicies give it 6: ' +
+        'sg-1, sg-2, sg-3, sg-4, sg-5, sg-6',
+    );
+  });
+
+  it('has nothing to do with us when it does not run on Fargate', async () => {
+    const pod = podIn('default', 'plain');
+    const annotations = { [ANNOTATION]: 'sg-x' };
+    const stored = await product.client.create(
+      pods,
+      { ...pod, metadata: { ...pod.metadata, labels: { app: 'web' }, annotations } },
+      { dryRun: true },
+    );
+    expect(stored.metadata.annotations).toEqual(annotations);
+  });
+});
+
+describe('the annotation', () => {
+  const change = (name: string, value: string | null) =>
+    refusal(
+      product.client.patch(
+        pods,
+        { namespace: NS, name },
+        { metadata: { annotations: { [ANNOTATION]: value } } },
+        { type: 'merge' },
+      ),
+    );
+
+  it('reaches the machine, and cannot be changed afterwards', async () => {
+    const { client } = product;
+    await client.create(pods, labelled('kept', { app: 'web' }));
+    const pod = await untilPhase(client, NS, 'kept', 'Running');
+    expect((await client.get(microVMs, { name: `vm-${pod.metadata.uid}` })).spec.securityGroups).toEqual([
+      'sg-web',
+    ]);
+    const denied =
+      'admission webhook "vpod.vpc.k8s.aws" denied the request: annotation is not set by mutating webhook';
+    expect(await change('kept', 'sg-other')).toContain(denied);
+    expect(await change('kept', null)).toContain(denied);
+    expect(await change('kept', 'sg-web')).toBe('accepted');
+    const relabelled = { metadata: { labels: { app: 'api' }, annotations: { note: 'x' } } };
+    await client.patch(pods, { namespace: NS, name: 'kept' }, relabelled, { type: 'merge' });
+    expect((await client.get(pods, { namespace: NS, name: 'kept' })).metadata.annotations?.[ANNOTATION]).toBe(
+      'sg-web',
+    );
+  });
+
+  it('stays as it was when a policy changes; new pods get what it says then', async () => {
+    const { client } = product;
+    const spec = { securityGroups: { groupIds: ['sg-later'] } };
+    await client.patch(securityGroupPolicies, { namespace: NS, name: 'web' }, { spec }, { type: 'merge' });
+    await until(async () => (await groupsOf('probe', { app: 'web' })) === 'sg-later', {
+      limitMs: 30_000,
+      what: 'new pods to get the new group',
+    });
+    const kept = await client.get(pods, { namespace: NS, name: 'kept' });
+    expect(kept.metadata.annotations?.[ANNOTATION]).toBe('sg-web');
+    const machine = await client.get(microVMs, { name: `vm-${kept.metadata.uid}` });
+    expect(machine.spec.securityGroups).toEqual(['sg-web']);
+    await client.delete(pods, { namespace: NS, name: 'kept' });
+  });
+
+  it('cannot be brought along while the product is away', async () => {
+    await product.kill();
+    try {
+      const own = labelled('smuggler', { 'eks.amazonaws.com/fargate-profile': NS }, { [ANNOTATION]: 'sg-x' });
+      const smuggled = { ...own, spec: { ...own.spec, schedulerName: 'fargate-scheduler' } };
+      expect(await refusal(product.client.create(pods, smuggled))).toContain(
+        'failed calling webhook "vpod.vpc.k8s.aws"',
+      );
+      expect(await refusal(product.client.create(pods, podIn('default', 'other'), { dryRun: true }))).toBe(
+        'accepted',
+      );
+    } finally {
+      await product.start();
+    }
+  });
+});
+
+describe('the kind', () => {
+  it('is known to kubectl by its short name and its column', async () => {
+    const { kubectl } = kubectlOf(product.kubeconfig);
+    const [header, ...rows] = (await kubectl(['get', 'sgp', '-n', NS])).split('\n');
+    expect(header).toMatch(/^NAME +SECURITY-GROUP-IDS *$/);
+    expect(rows.map((row) => row.split(/ {2,}/))).toContainEqual(['reader', '["sg-shared","sg-reader"]']);
+  });
+
+  it('needs at least one group where groups are listed', async () => {
+    expect(await refusal(policy('none', { podSelector: {} }))).toMatch(/should have at least 1 items/);
+  });
+});
+
+describe('where the upstream webhook is installed', () => {
+  it('it alone gives groups', async () => {
+    const { client } = product;
+    const upstream = { metadata: { name: 'vpc-resource-mutating-webhook' }, webhooks: [] };
+    await client.create(mutatingWebhookConfigurations, upstream);
+    const brought = () => groupsOf('p', { app: 'web' }, { [ANNOTATION]: 'sg-theirs' });
+    await until(async () => (await brought()) === 'sg-theirs', { limitMs: 30_000, what: 'us to be silent' });
+    await client.delete(mutatingWebhookConfigurations, upstream.metadata);
+    await until(async () => (await brought()) === 'sg-later', { limitMs: 30_000, what: 'us to speak again' });
+  }, 90_000);
+});
+
+describe('where somebody removed the kind', () => {
+  it('pods start as if there were no policy, also after a restart', async () => {
+    const { client } = product;
+    await product.kill();
+    await client.delete(customResourceDefinitions, { name: 'securitygrouppolicies.vpcresources.k8s.aws' });
+    await product.start();
+    expect(await refusal(groupsOf('p', { app: 'many' }))).toBe('accepted');
+    expect(await groupsOf('p', { app: 'web' }, { [ANNOTATION]: 'sg-x' })).toBeUndefined();
+  }, 90_000);
+});
