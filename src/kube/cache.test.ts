@@ -124,6 +124,8 @@ class World {
   readonly #answers: KubeObject[] = [];
   /** Versions written by this process and answered, as long as nobody deleted the object. */
   readonly #mine = new Map<string, string>();
+  /** Version of the last deletion of each key: what was written before it is gone, even if the key has an object again. */
+  readonly #deleted = new Map<string, string>();
   #version = 8; // so that versions of one and of two digits are compared
 
   constructor() {
@@ -154,7 +156,8 @@ class World {
     for (const written of this.#answers.splice(0).reverse()) {
       const key = keyOf(written);
       this.#hear(this.cache.assume(written));
-      if (this.server.has(key) && !this.#mine.has(key)) this.#mine.set(key, versionOf(written));
+      const stands = isNewer(versionOf(written), this.#deleted.get(key) ?? '0');
+      if (stands && !this.#mine.has(key)) this.#mine.set(key, versionOf(written));
     }
   }
 
@@ -175,6 +178,7 @@ class World {
   #delete(last: KubeObject): void {
     if (!this.server.delete(keyOf(last))) return;
     this.#history.push({ type: 'deleted', object: last });
+    this.#deleted.set(keyOf(last), versionOf(last));
     this.#mine.delete(keyOf(last));
   }
 
