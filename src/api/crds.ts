@@ -3,6 +3,7 @@ import { GROUP, VERSION } from '../core/names.ts';
 import { fargateProfileKind } from './fargate-profile.ts';
 import type { Kind } from './kind.ts';
 import { microVMKind } from './micro-vm.ts';
+import { networkKind } from './network.ts';
 import { prefixListKind } from './prefix-list.ts';
 import { securityGroupKind } from './security-group.ts';
 import { securityGroupPolicyKind } from './security-group-policy.ts';
@@ -14,6 +15,7 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [key
 export const KINDS: readonly Kind[] = [
   fargateProfileKind,
   microVMKind,
+  networkKind,
   prefixListKind,
   securityGroupKind,
   securityGroupPolicyKind,

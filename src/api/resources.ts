@@ -15,6 +15,7 @@ import { GROUP, VERSION } from '../core/names.ts';
 import type { ObjectMeta, Pod } from '../core/pod.ts';
 import type { FargateProfile } from './fargate-profile.ts';
 import type { MicroVM } from './micro-vm.ts';
+import type { Network } from './network.ts';
 import type { PrefixList } from './prefix-list.ts';
 import type { SecurityGroup } from './security-group.ts';
 import { SECURITY_GROUP_POLICIES, type SecurityGroupPolicy } from './security-group-policy.ts';
@@ -137,6 +138,7 @@ export const clusterRoleBindings = rbacV1<ClusterRoleBinding>(
 
 export const fargateProfiles = cloister<FargateProfile>('FargateProfile', 'fargateprofiles', 'cluster');
 export const microVMs = cloister<MicroVM>('MicroVM', 'microvms', 'cluster');
+export const networks = cloister<Network>('Network', 'networks', 'cluster');
 export const prefixLists = cloister<PrefixList>('PrefixList', 'prefixlists', 'cluster');
 export const securityGroups = cloister<SecurityGroup>('SecurityGroup', 'securitygroups', 'cluster');
 export const subnets = cloister<Subnet>('Subnet', 'subnets', 'cluster');

@@ -5,31 +5,13 @@
 import { type Static, Type } from 'typebox';
 import type { ObjectMeta } from '../core/pod.ts';
 import type { Frozen, Kind } from './kind.ts';
+import { LabelSelector } from './selector.ts';
 
 /** The kind's own home, which is not ours. */
 export const SECURITY_GROUP_POLICIES = { group: 'vpcresources.k8s.aws', version: 'v1beta1' } as const;
 
 const Selector = (of: string) =>
-  Type.Optional(
-    Type.Object(
-      {
-        matchExpressions: Type.Optional(
-          Type.Array(
-            Type.Object({
-              key: Type.String(),
-              operator: Type.String({ description: 'In, NotIn, Exists or DoesNotExist.' }),
-              values: Type.Optional(Type.Array(Type.String())),
-            }),
-          ),
-        ),
-        matchLabels: Type.Optional(Type.Record(Type.String(), Type.String())),
-      },
-      {
-        description: `Labels of ${of}. Empty: all of the namespace. Left out: not looked at.`,
-        'x-kubernetes-map-type': 'atomic',
-      },
-    ),
-  );
+  Type.Optional(LabelSelector(`Labels of ${of}. Empty: all of the namespace. Left out: not looked at.`));
 
 const Spec = Type.Object(
   {

@@ -3,11 +3,10 @@ import { type Static, Type } from 'typebox';
 import { API_VERSION } from '../core/names.ts';
 import { Cidr, Name } from './cidr.ts';
 import { type Frozen, type Kind, type NamedMeta, rules } from './kind.ts';
+import { PORTS_OF_PROTOCOL, Ports, Protocol } from './traffic.ts';
 
 /** Rules per direction, counted as the original counts them: one for each peer (AWS "Amazon VPC quotas"). */
 const MOST_RULES = 60;
-
-const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
 
 const Peer = Type.Object(
   {
@@ -27,20 +26,8 @@ const Peer = Type.Object(
 
 const GroupRule = Type.Object(
   {
-    protocol: Type.String({
-      maxLength: 4,
-      pattern: '^(tcp|udp|icmp|-1|[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$',
-      description: 'tcp, udp, icmp, a protocol number, or -1 for all of them.',
-    }),
-    ports: Type.Optional(
-      Type.Object(
-        { from: Port, to: Port },
-        {
-          description: 'Destination ports, both ends included. Default: all.',
-          ...rules({ rule: 'self.from <= self.to', message: 'ports.from must not be above ports.to' }),
-        },
-      ),
-    ),
+    protocol: Protocol,
+    ports: Ports,
     peers: Type.Array(Peer, {
       minItems: 1,
       maxItems: MOST_RULES,
@@ -48,10 +35,7 @@ const GroupRule = Type.Object(
     }),
     description: Type.Optional(Type.String({ maxLength: 255 })),
   },
-  rules({
-    rule: "!has(self.ports) || self.protocol in ['tcp', 'udp', '6', '17']",
-    message: 'only rules for tcp and udp have ports',
-  }),
+  rules(PORTS_OF_PROTOCOL),
 );
 
 const Rules = (direction: 'ingress' | 'egress', description: string) =>

@@ -21,7 +21,7 @@ import {
   SERVICES_CIDR,
   SUBNETS,
 } from '../cluster/plan.ts';
-import { readRecord } from '../cluster/record.ts';
+import { type ClusterRecord, readRecord } from '../cluster/record.ts';
 import { probeAcceleration } from '../compute/local/accel.ts';
 import { API_VERSION } from '../core/names.ts';
 import { buildGuestImage, type GuestImage } from '../guest/image.ts';
@@ -34,6 +34,7 @@ import { KubeClient } from '../kube/client.ts';
 import { loadKubeconfig } from '../kube/kubeconfig.ts';
 import type { ControllerConfig, EksConfig } from '../main/config.ts';
 import { installProduct } from '../main/install.ts';
+import { installNetwork } from './network.ts';
 
 /** How long a guest may take to join: emulation on a busy machine is slow. */
 const JOIN_LIMIT_SECONDS = 300;
@@ -51,11 +52,15 @@ export const prepareGuests = async (
   return { image, ...verdict };
 };
 
-/** The EKS API: plain HTTP for the door, TLS for pods and for the API server. */
-const eksConfig = (state: string): EksConfig => {
+const requireRecord = (state: string): ClusterRecord => {
   const record = readRecord(state);
   if (record === undefined) throw new Error(`there is no cluster in ${state}: run \`./tool up\``);
-  const { kubernetesVersion, ports } = record;
+  return record;
+};
+
+/** The EKS API: plain HTTP for the door, TLS for pods and for the API server. */
+const eksConfig = (state: string): EksConfig => {
+  const { kubernetesVersion, ports } = requireRecord(state);
   return {
     account: ACCOUNT,
     http: { address: '127.0.0.1', port: EKS_DOOR_PORT },
@@ -111,7 +116,7 @@ export const controllerConfig = (
   };
 };
 
-/** Applies the product's objects and the VPC's subnets. Safe to repeat. */
+/** Applies the product's objects, and the network with its subnets. Safe to repeat. */
 const installInto = async (cluster: Cluster): Promise<void> => {
   const client = new KubeClient(loadKubeconfig(cluster.kubeconfig));
   try {
@@ -120,6 +125,7 @@ const installInto = async (cluster: Cluster): Promise<void> => {
       webhookUrl: `https://${CONTROL_ADDRESS}:${PRODUCT_PORT}`,
       webhookCa: readFileSync(join(places(cluster.state).pki, 'ca.crt'), 'utf8'),
     });
+    await installNetwork(client, cluster.name, requireRecord(cluster.state).egress);
     for (const { name, cidr, zone } of SUBNETS) {
       const subnet = {
         apiVersion: API_VERSION,

@@ -1,10 +1,12 @@
-/** What the API server takes and refuses as security groups and prefix lists, on a real one with our CRDs. */
+/** What the API server takes and refuses as security groups, prefix lists and the network, on a real one with our CRDs. */
 import { afterAll, beforeAll, expect, it, test } from 'vitest';
 import { definitionOf, KINDS } from '../../src/api/crds.ts';
-import { prefixLists, securityGroups } from '../../src/api/resources.ts';
+import type { Network } from '../../src/api/network.ts';
+import { networks, prefixLists, securityGroups } from '../../src/api/resources.ts';
 import type { SecurityGroup } from '../../src/api/security-group.ts';
 import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient } from '../../src/kube/client.ts';
+import { clusterGroupName, installNetwork } from '../../src/tool/network.ts';
 import { startApiServer, type TestApiServer } from '../support/apiserver.ts';
 
 let server: TestApiServer;
@@ -89,4 +91,45 @@ it('keeps networks under one name, and nothing else', async () => {
   });
   await expect(client.create(prefixLists, list('192.0.2.0/24'))).resolves.toMatchObject(list('192.0.2.0/24'));
   await expect(client.create(prefixLists, list('office'))).rejects.toThrow('must be a network');
+});
+
+it('has one network, made once and then left to whoever administers it', async () => {
+  await installNetwork(client, 'demo', true);
+  const before = await client.get(networks, { name: 'cluster' });
+  expect(before.spec).toMatchObject({ cidrs: ['10.42.0.0/16'], dnsSupport: true, dnsHostnames: true });
+  const group = await client.get(securityGroups, { name: before.spec.clusterSecurityGroup });
+  expect(group.metadata.name).toMatch(/^eks-cluster-sg-demo-\d{10}$/);
+  expect(clusterGroupName('demo')).toBe(group.metadata.name);
+  await client.patch(networks, { name: 'cluster' }, { spec: { dnsSupport: false } }, { type: 'merge' });
+  await installNetwork(client, 'demo', true);
+  expect((await client.get(networks, { name: 'cluster' })).spec.dnsSupport).toBe(false);
+});
+
+test.each<[string, string, Partial<Network['spec']>, string]>([
+  ['a second one', 'other', {}, 'a cluster has one Network, and its name is cluster'],
+  ['no networks', 'cluster', { cidrs: [] }, 'should have at least 1 items'],
+  [
+    'a kubelet client of two kinds',
+    'cluster',
+    {
+      node: { egress: [], kubeletClients: [{ cidr: '10.0.0.1/32', namespaceSelector: {}, podSelector: {} }] },
+    },
+    'a client is either a cidr, or a namespaceSelector with a podSelector',
+  ],
+  [
+    'a kubelet client by half',
+    'cluster',
+    { node: { egress: [], kubeletClients: [{ podSelector: {} }] } },
+    'a client is either a cidr, or a namespaceSelector with a podSelector',
+  ],
+  ['another primary network', 'cluster', { cidrs: ['10.0.0.0/16'] }, 'the primary network cannot be changed'],
+])('the network refuses %s, in words', async (_what, name, part, text) => {
+  const { metadata, ...rest } = await client.get(networks, { name: 'cluster' });
+  const changed = { ...rest, metadata: { ...metadata, name }, spec: { ...rest.spec, ...part } };
+  const { resourceVersion: _, uid: __, ...fresh } = changed.metadata;
+  const written =
+    name === 'cluster'
+      ? client.replace(networks, changed)
+      : client.create(networks, { ...changed, metadata: { ...fresh, name } });
+  await expect(written).rejects.toThrow(text);
 });

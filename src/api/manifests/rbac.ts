@@ -13,7 +13,7 @@ const RBAC = 'rbac.authorization.k8s.io';
 const READ = ['get', 'list', 'watch'];
 
 /** Our kinds that people write. */
-const WRITTEN = ['fargateprofiles', 'subnets', 'securitygroups', 'prefixlists'];
+const WRITTEN = ['fargateprofiles', 'networks', 'subnets', 'securitygroups', 'prefixlists'];
 
 const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
   apiGroups: [group],
@@ -40,14 +40,14 @@ const rules = [
     resourceNames: [IDENTITY_WEBHOOK, UPSTREAM_GROUPS_WEBHOOK],
   },
   rule('coordination.k8s.io', ['leases'], READ),
-  rule(GROUP, ['subnets', 'securitygroups', 'prefixlists'], READ),
+  rule(GROUP, ['networks', 'subnets', 'securitygroups', 'prefixlists'], READ),
   rule(SECURITY_GROUP_POLICIES.group, ['securitygrouppolicies'], READ),
   // The EKS API creates and deletes profiles, and each is held by a finalizer until its pods are gone.
   rule(GROUP, ['fargateprofiles'], [...READ, 'create', 'update', 'patch', 'delete']),
   // Tokens of service accounts that ask for a role (spec/fargate.md §7).
   rule('authentication.k8s.io', ['tokenreviews'], ['create']),
   rule(GROUP, ['microvms'], [...READ, 'create', 'patch', 'delete']),
-  rule(GROUP, ['fargateprofiles/status', 'subnets/status', 'microvms/status'], ['patch']),
+  rule(GROUP, ['fargateprofiles/status', 'networks/status', 'subnets/status', 'microvms/status'], ['patch']),
   rule('certificates.k8s.io', ['certificatesigningrequests'], [...READ, 'create', 'delete']),
   rule('certificates.k8s.io', ['certificatesigningrequests/approval'], ['patch']),
   {
