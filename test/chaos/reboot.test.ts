@@ -15,6 +15,7 @@ import {
   readyNamespace,
   readyPod,
   removeFargateNamespace,
+  workload,
 } from '../support/machines.ts';
 
 const NS = 'chaos-reboot';
@@ -25,19 +26,9 @@ const {
   CLOISTER_COMPONENTS: components = '',
 } = process.env;
 
-const deployment = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { namespace: NS, name: 'survivor' },
-  spec: {
-    replicas: 1,
-    selector: { matchLabels: { app: 'survivor' } },
-    template: {
-      metadata: { labels: { app: 'survivor' } },
-      spec: { containers: [{ name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'] }] },
-    },
-  },
-};
+const deployment = workload('Deployment', NS, 'survivor', {
+  containers: [{ name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'] }],
+});
 
 const survivors = async (): Promise<readonly Pod[]> =>
   (await read<{ items: Pod[] }>('pods', '-n', NS, '-l', 'app=survivor')).items;

@@ -55,6 +55,28 @@ export const shellPod = (namespace: string, name: string, script: string, reques
   },
 });
 
+/**
+ * A Deployment or StatefulSet of one pod, labelled `app` with its name.
+ * @param more further fields of its spec
+ */
+export const workload = (
+  kind: 'Deployment' | 'StatefulSet',
+  namespace: string,
+  name: string,
+  pod: object,
+  more: object = {},
+): object => ({
+  apiVersion: 'apps/v1',
+  kind,
+  metadata: { namespace, name },
+  spec: {
+    replicas: 1,
+    selector: { matchLabels: { app: name } },
+    template: { metadata: { labels: { app: name } }, spec: pod },
+    ...more,
+  },
+});
+
 /** Waits until the pod is ready, and gives it. */
 export const readyPod = async (namespace: string, name: string, limitMs = 300_000): Promise<Pod> => {
   const wait = [

@@ -12,26 +12,16 @@ import {
   readyNamespace,
   readyPod,
   removeFargateNamespace,
+  workload,
 } from '../support/machines.ts';
 
 const NS = 'vm-endings';
 
-const deployment = (name: string) => ({
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { namespace: NS, name },
-  spec: {
-    replicas: 1,
-    selector: { matchLabels: { app: name } },
-    template: {
-      metadata: { labels: { app: name } },
-      spec: {
-        terminationGracePeriodSeconds: 1,
-        containers: [{ name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'] }],
-      },
-    },
-  },
-});
+const deployment = (name: string) =>
+  workload('Deployment', NS, name, {
+    terminationGracePeriodSeconds: 1,
+    containers: [{ name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'] }],
+  });
 
 const podsOf = async (app: string): Promise<readonly Pod[]> =>
   (await read<{ items: Pod[] }>('pods', '-n', NS, '-l', `app=${app}`)).items;

@@ -16,85 +16,70 @@ import {
   readyPod,
   removeFargateNamespace,
   shellPod,
+  workload,
 } from '../support/machines.ts';
 
 const NS = 'vm-pod';
 const ORDINARY = 'vm-ordinary';
 
 /** Everything that the sentence names, in one pod. */
-const rich = {
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { namespace: NS, name: 'web' },
-  spec: {
-    replicas: 1,
-    selector: { matchLabels: { app: 'web' } },
-    template: {
-      metadata: { labels: { app: 'web' } },
-      spec: {
-        terminationGracePeriodSeconds: 10,
-        initContainers: [
-          {
-            name: 'first',
-            image: BUSYBOX,
-            command: ['sh', '-c', 'echo from-init > /shared/index.html'],
-            volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
-          },
-          {
-            name: 'beside',
-            image: BUSYBOX,
-            restartPolicy: 'Always',
-            command: [
-              'sh',
-              '-c',
-              'while :; do date > /shared/new; mv /shared/new /shared/beside; sleep 1; done',
-            ],
-            volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
-          },
-        ],
-        containers: [
-          {
-            name: 'main',
-            image: BUSYBOX,
-            command: [
-              'sh',
-              '-c',
-              'echo started; httpd -p 8080 -h /shared; read line; echo read $line; sleep infinity',
-            ],
-            stdin: true,
-            stdinOnce: false,
-            env: [
-              { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'web', key: 'password' } } },
-              { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
-            ],
-            ports: [{ containerPort: 8080 }],
-            readinessProbe: { httpGet: { path: '/index.html', port: 8080 }, periodSeconds: 2 },
-            livenessProbe: {
-              exec: { command: ['wget', '-qO', '/dev/null', 'http://127.0.0.1:8080/index.html'] },
-              periodSeconds: 5,
-              timeoutSeconds: 20,
-              failureThreshold: 1,
-            },
-            resources: { requests: { cpu: '250m', memory: '256Mi' } },
-            volumeMounts: [
-              { name: 'shared', mountPath: '/shared' },
-              { name: 'config', mountPath: '/config' },
-              { name: 'token', mountPath: '/token' },
-            ],
-          },
-        ],
-        volumes: [
-          { name: 'shared', emptyDir: {} },
-          { name: 'config', configMap: { name: 'web' } },
-          {
-            name: 'token',
-            projected: { sources: [{ serviceAccountToken: { path: 'token', audience: 'test' } }] },
-          },
-        ],
-      },
+const rich = workload('Deployment', NS, 'web', {
+  terminationGracePeriodSeconds: 10,
+  initContainers: [
+    {
+      name: 'first',
+      image: BUSYBOX,
+      command: ['sh', '-c', 'echo from-init > /shared/index.html'],
+      volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
     },
-  },
-};
+    {
+      name: 'beside',
+      image: BUSYBOX,
+      restartPolicy: 'Always',
+      command: ['sh', '-c', 'while :; do date > /shared/new; mv /shared/new /shared/beside; sleep 1; done'],
+      volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+    },
+  ],
+  containers: [
+    {
+      name: 'main',
+      image: BUSYBOX,
+      command: [
+        'sh',
+        '-c',
+        'echo started; httpd -p 8080 -h /shared; read line; echo read $line; sleep infinity',
+      ],
+      stdin: true,
+      stdinOnce: false,
+      env: [
+        { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'web', key: 'password' } } },
+        { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+      ],
+      ports: [{ containerPort: 8080 }],
+      readinessProbe: { httpGet: { path: '/index.html', port: 8080 }, periodSeconds: 2 },
+      livenessProbe: {
+        exec: { command: ['wget', '-qO', '/dev/null', 'http://127.0.0.1:8080/index.html'] },
+        periodSeconds: 5,
+        timeoutSeconds: 20,
+        failureThreshold: 1,
+      },
+      resources: { requests: { cpu: '250m', memory: '256Mi' } },
+      volumeMounts: [
+        { name: 'shared', mountPath: '/shared' },
+        { name: 'config', mountPath: '/config' },
+        { name: 'token', mountPath: '/token' },
+      ],
+    },
+  ],
+  volumes: [
+    { name: 'shared', emptyDir: {} },
+    { name: 'config', configMap: { name: 'web' } },
+    {
+      name: 'token',
+      projected: { sources: [{ serviceAccountToken: { path: 'token', audience: 'test' } }] },
+    },
+  ],
+});
 
 let web: Pod;
 let other: Pod;

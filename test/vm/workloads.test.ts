@@ -9,29 +9,24 @@ import {
   readyNamespace,
   readyPod,
   removeFargateNamespace,
+  workload,
 } from '../support/machines.ts';
 
 const NS = 'vm-workloads';
 
-const statefulSet = (greeting: string) => ({
-  apiVersion: 'apps/v1',
-  kind: 'StatefulSet',
-  metadata: { namespace: NS, name: 'db' },
-  spec: {
-    serviceName: 'db',
-    replicas: 1,
-    selector: { matchLabels: { app: 'db' } },
-    template: {
-      metadata: { labels: { app: 'db' } },
-      spec: {
-        terminationGracePeriodSeconds: 1,
-        containers: [
-          { name: 'main', image: BUSYBOX, command: ['sh', '-c', `echo ${greeting}; sleep infinity`] },
-        ],
-      },
+const statefulSet = (greeting: string) =>
+  workload(
+    'StatefulSet',
+    NS,
+    'db',
+    {
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        { name: 'main', image: BUSYBOX, command: ['sh', '-c', `echo ${greeting}; sleep infinity`] },
+      ],
     },
-  },
-});
+    { serviceName: 'db' },
+  );
 
 beforeAll(async () => {
   await apply(...fargateNamespace(NS));
