@@ -20,6 +20,3 @@ export const ROUTER_ADDRESS = '169.254.0.1';
  * from, needs no ARP: strict reverse-path filtering would refuse the question.
  */
 export const ROUTER_MAC = '02:c1:05:7e:00:03';
-
-/** Where the kubelet listens, on the pod's address as in the original (spec/fargate.md §6). */
-export const KUBELET_PORT = 10250;

@@ -1,6 +1,7 @@
 /** The packet filter around one machine, as an nftables script. Pure. */
 import type { Machine } from '../../core/machine/machine.ts';
-import { KUBELET_PORT, NODE_ADDRESS } from './link.ts';
+import { KUBELET_PORT } from '../../core/machine/node.ts';
+import { NODE_ADDRESS } from './link.ts';
 
 /** Rules for one direction in nftables' words, ending in a verdict; what falls through is dropped. */
 export interface GroupRules {

@@ -1,8 +1,8 @@
 /** The files that make a booted guest the node of one pod. Pure. */
 import { type Machine, NODE_MEMORY_MIB, vcpus } from '../../core/machine/machine.ts';
+import { KUBELET_PORT } from '../../core/machine/node.ts';
 import { STORAGE_RESERVE_GIB } from '../../core/sizing/size.ts';
 import type { Seed } from '../provider.ts';
-import { KUBELET_PORT } from './link.ts';
 
 /** What every machine of a cluster is told. */
 export interface ClusterFacts {

@@ -5,6 +5,7 @@
  */
 import type { PersistentVolume, PersistentVolumeClaim } from 'kubernetes-types/core/v1.js';
 import type { StorageClass } from 'kubernetes-types/storage/v1.js';
+import { selects } from '../labels.ts';
 import { parseQuantity } from '../sizing/quantity.ts';
 import { EFS_DRIVER } from '../validation/volumes.ts';
 
@@ -16,29 +17,6 @@ export const waitsForConsumer = (
   storageClass?.volumeBindingMode === 'WaitForFirstConsumer' &&
   !spec?.volumeName &&
   status?.phase !== 'Bound';
-
-type Labels = Readonly<Record<string, string>>;
-
-const selects = ({ spec }: PersistentVolumeClaim, labels: Labels): boolean => {
-  const { matchLabels = {}, matchExpressions = [] } = spec?.selector ?? {};
-  const expression = ({ key, operator, values = [] }: (typeof matchExpressions)[number]): boolean => {
-    const value = labels[key];
-    switch (operator) {
-      case 'In':
-        return value !== undefined && values.includes(value);
-      case 'NotIn':
-        return value === undefined || !values.includes(value);
-      case 'Exists':
-        return value !== undefined;
-      default:
-        return operator === 'DoesNotExist' && value === undefined;
-    }
-  };
-  return (
-    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
-    matchExpressions.every(expression)
-  );
-};
 
 const capacityOf = ({ spec }: PersistentVolume): bigint => parseQuantity(spec?.capacity?.['storage'] ?? 0);
 
@@ -53,7 +31,7 @@ const suits = (claim: PersistentVolumeClaim, volume: PersistentVolume): boolean 
     (spec.volumeMode ?? 'Filesystem') === (wanted.volumeMode ?? 'Filesystem') &&
     (wanted.accessModes ?? []).every((mode) => (spec.accessModes ?? []).includes(mode)) &&
     capacityOf(volume) >= parseQuantity(wanted.resources?.requests?.['storage'] ?? 0) &&
-    selects(claim, metadata?.labels ?? {})
+    selects(wanted.selector ?? {}, metadata?.labels)
   );
 };
 

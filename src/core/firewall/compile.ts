@@ -1,0 +1,62 @@
+/** From groups, policies, pods and machines to what may pass one machine. */
+import type { Machine } from '../machine/machine.ts';
+import { rangesOf, union, without } from '../net/ranges.ts';
+import type { Allow, Firewall } from './firewall.ts';
+import { groupLayer } from './groups.ts';
+import { attentive } from './needs.ts';
+import { podsSelected, policyLayer } from './policies.ts';
+import { protocolNumber } from './protocol.ts';
+import { groupsOf, type NodeEgress, type World } from './world.ts';
+
+/** A firewall, and the names of what it was made from (`needs.ts`). */
+export interface Compiled {
+  readonly firewall: Firewall;
+  readonly needs: ReadonlySet<string>;
+}
+
+const nodeAllow = ({ cidr, except = [], protocol, ports }: NodeEgress): Allow => {
+  const number = protocolNumber(protocol);
+  return {
+    ...(number === undefined ? {} : { protocol: number }),
+    ...(ports === undefined ? {} : { ports }),
+    peers: without(rangesOf([cidr]), rangesOf(except)),
+    origin: 'node',
+  };
+};
+
+const clientsOf = (world: World) =>
+  union(
+    world.node.kubeletClients.flatMap((client) =>
+      'cidr' in client ? rangesOf([client.cidr]) : podsSelected(client, world),
+    ),
+  );
+
+/**
+ * What may pass a machine.
+ * @returns a firewall only when the machine's pod is known: without its labels nobody can say which policies
+ * select it, and a machine that is not filtered yet is closed
+ */
+export const firewallOf = (
+  machine: Machine,
+  everything: World,
+): Compiled | { readonly firewall: undefined; readonly needs: ReadonlySet<string> } => {
+  const { world, needs } = attentive(everything);
+  const { namespace, name } = machine.pod;
+  const pod = world.pod(namespace, name);
+  if (pod === undefined) return { firewall: undefined, needs };
+  const groups = groupsOf(machine, world.clusterGroup);
+  const [ingress, egress] = [
+    policyLayer(namespace, pod, 'ingress', world),
+    policyLayer(namespace, pod, 'egress', world),
+  ];
+  const firewall: Firewall = {
+    address: machine.placement.address,
+    groups: {
+      ingress: groupLayer(groups, 'ingress', world),
+      egress: groupLayer(groups, 'egress', world),
+    },
+    policies: { ...(ingress && { ingress }), ...(egress && { egress }) },
+    node: { egress: world.node.egress.map(nodeAllow), kubeletClients: clientsOf(world) },
+  };
+  return { firewall, needs };
+};
