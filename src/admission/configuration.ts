@@ -2,8 +2,10 @@
 import {
   EPHEMERAL_WEBHOOK,
   GROUP,
+  GROUP_DELETION_WEBHOOK,
   GROUPS_GUARD_WEBHOOK,
   GROUPS_WEBHOOK,
+  LIST_DELETION_WEBHOOK,
   MUTATING_WEBHOOK,
   NODE_PREFIX,
   PROFILE_LABEL,
@@ -28,6 +30,8 @@ export const MUTATE_GROUPS_PATH = '/mutate-v1-pod';
 export const VALIDATE_PROFILES_PATH = '/validate/profiles';
 export const VALIDATE_EPHEMERAL_PATH = '/validate/ephemeralcontainers';
 export const VALIDATE_GROUPS_PATH = '/validate-v1-pod';
+export const DELETE_GROUP_PATH = '/validate/securitygroups';
+export const DELETE_LIST_PATH = '/validate/prefixlists';
 
 const clientConfig = ({ url, caBundle }: WebhookAddress, path: string) => ({
   url: `${url}${path}`,
@@ -110,9 +114,26 @@ const groupsOf = (object: string): string =>
  */
 const GROUPS_TOUCHED = `request.operation == 'CREATE' ? (${groupsOf('object')} != '' && ${HAS_SCHEDULER}) : (${groupsOf('object')} != ${groupsOf('oldObject')})`;
 
+/** Asks before one of our objects is deleted. */
+const beforeDeletion = (address: WebhookAddress, name: string, path: string, resource: string) => ({
+  name,
+  clientConfig: clientConfig(address, path),
+  rules: [
+    {
+      apiGroups: [GROUP],
+      apiVersions: [VERSION],
+      operations: ['DELETE'],
+      resources: [resource],
+      scope: 'Cluster',
+    },
+  ],
+  ...failClosed,
+});
+
 /**
  * The validating configuration, fail-closed: limits across profiles that a schema cannot see (§1.4), containers
- * that are added to pods on our nodes (§3.2), and security groups that nobody but the webhook gives (§6.1).
+ * that are added to pods on our nodes (§3.2), and security groups that nobody but the webhook gives (§6.1). Groups and lists that
+ * something uses stay.
  */
 export const validatingConfiguration = (address: WebhookAddress) => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
@@ -163,5 +184,7 @@ export const validatingConfiguration = (address: WebhookAddress) => ({
       matchConditions: [{ name: 'touched', expression: GROUPS_TOUCHED }],
       ...failClosed,
     },
+    beforeDeletion(address, GROUP_DELETION_WEBHOOK, DELETE_GROUP_PATH, 'securitygroups'),
+    beforeDeletion(address, LIST_DELETION_WEBHOOK, DELETE_LIST_PATH, 'prefixlists'),
   ],
 });

@@ -12,7 +12,7 @@ export interface ProfileLimits {
   /** Without it, the subnets that a profile names are judged by the scheduler only. */
   readonly subnets?: () => readonly Subnet[];
   /** Where pods may run; the defaults where it is left out. */
-  readonly places?: Places;
+  readonly places?: () => Places;
   /** The region that the cluster is in; without it, regions are judged by the scheduler only. */
   readonly region?: string;
 }
@@ -31,7 +31,7 @@ const same = (a: readonly string[], b: readonly string[]): boolean =>
  * after they are gone.
  */
 export const profileReviewer =
-  ({ profiles, maxProfiles = LIMITS.profiles, subnets, places = {}, region = '' }: ProfileLimits) =>
+  ({ profiles, maxProfiles = LIMITS.profiles, subnets, places, region = '' }: ProfileLimits) =>
   ({ operation, name, object, oldObject }: AdmissionRequest): Answer => {
     const others = profiles().filter(({ metadata }) => metadata.name !== name);
     const full =
@@ -40,6 +40,6 @@ export const profileReviewer =
     const named = namedSubnets(object.spec);
     const before = namedSubnets(oldObject?.spec);
     if (subnets === undefined || (operation !== 'CREATE' && same(named, before))) return { allowed: true };
-    const problem = checkSubnets(named, subnets(), region, places);
+    const problem = checkSubnets(named, subnets(), region, places?.());
     return problem === undefined ? { allowed: true } : refuse(problem);
   };

@@ -24,6 +24,22 @@ export const AdmissionReview = Type.Object({
 export type AdmissionReview = Static<typeof AdmissionReview>;
 export type AdmissionRequest = AdmissionReview['request'];
 
+/** What we read of a request to delete one object, or one of a collection. */
+export const DeletionReview = Type.Object({
+  apiVersion: Type.Literal('admission.k8s.io/v1'),
+  kind: Type.Literal('AdmissionReview'),
+  request: Type.Object({
+    uid: Type.String({ minLength: 1 }),
+    operation: Type.Literal('DELETE'),
+    /** The object; the API server sends it here and leaves `object` empty. */
+    oldObject: Type.Object({
+      metadata: Type.Object({ name: Type.String() }, { additionalProperties: true }),
+    }),
+  }),
+});
+
+export type DeletionRequest = Static<typeof DeletionReview>['request'];
+
 /** The `response` of a review, without the uid that ties it to its request. */
 export interface Answer {
   readonly allowed: boolean;

@@ -2,19 +2,30 @@
 import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import type { Logger } from 'pino';
+import { dependentsOfGroup, dependentsOfList } from '../core/groups/existence.ts';
 import {
+  DELETE_GROUP_PATH,
+  DELETE_LIST_PATH,
   MUTATE_GROUPS_PATH,
   MUTATE_PATH,
   VALIDATE_EPHEMERAL_PATH,
   VALIDATE_GROUPS_PATH,
   VALIDATE_PROFILES_PATH,
 } from './configuration.ts';
+import { type DependentsNow, deletionReviewer } from './deletions.ts';
 import { type EphemeralContext, ephemeralReviewer } from './ephemeral.ts';
 import { type GroupSources, groupsGuard, groupsReviewer } from './groups.ts';
 import type { Identities } from './identities.ts';
 import { podReviewer } from './pods.ts';
 import { type ProfileLimits, profileReviewer } from './profiles.ts';
-import { type AdmissionRequest, AdmissionReview, type Answer, reviewed } from './review.ts';
+import {
+  type AdmissionRequest,
+  AdmissionReview,
+  type Answer,
+  type DeletionRequest,
+  DeletionReview,
+  reviewed,
+} from './review.ts';
 
 /** What the server needs. */
 export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 'profiles'> {
@@ -25,6 +36,8 @@ export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 
   readonly identities?: Identities;
   /** Where security groups of pods come from. Without it, pods get none. */
   readonly groups?: GroupSources;
+  /** What may use security groups and prefix lists. Without it, nothing does. */
+  readonly dependents?: DependentsNow;
 }
 
 /** Largest review in bytes: the API server's own limit of 3 MiB for a request, twice (object and wrapping). */
@@ -43,7 +56,14 @@ const explain = (log: Logger) => (error: FastifyError, request: FastifyRequest, 
  * Makes the server; the caller listens and closes. Certificates can be renewed by `server.setSecureContext`
  * on the instance's `server`.
  */
-export const admissionServer = ({ tls, log, identities, groups, ...limits }: AdmissionOptions) => {
+export const admissionServer = ({
+  tls,
+  log,
+  identities,
+  groups,
+  dependents,
+  ...limits
+}: AdmissionOptions) => {
   const server = fastify({
     https: { cert: tls.certificate, key: tls.key },
     bodyLimit: BODY_LIMIT,
@@ -61,6 +81,11 @@ export const admissionServer = ({ tls, log, identities, groups, ...limits }: Adm
       reviewed(body.request.uid, await answer(body.request)),
     );
   };
+  const deletion = (path: string, answer: (request: DeletionRequest) => Promise<Answer>): void => {
+    server.post(path, { schema: { body: DeletionReview } }, async ({ body }) =>
+      reviewed(body.request.uid, await answer(body.request)),
+    );
+  };
   route(MUTATE_PATH, podReviewer(limits.profiles, log, identities));
   if (groups !== undefined) {
     route(MUTATE_GROUPS_PATH, groupsReviewer(groups, log));
@@ -68,6 +93,10 @@ export const admissionServer = ({ tls, log, identities, groups, ...limits }: Adm
   }
   route(VALIDATE_PROFILES_PATH, profileReviewer(limits));
   route(VALIDATE_EPHEMERAL_PATH, ephemeralReviewer(limits));
+  if (dependents !== undefined) {
+    deletion(DELETE_GROUP_PATH, deletionReviewer('DeleteSecurityGroup', dependentsOfGroup, dependents));
+    deletion(DELETE_LIST_PATH, deletionReviewer('DeleteManagedPrefixList', dependentsOfList, dependents));
+  }
   server.get('/healthz', async () => 'ok');
   return server;
 };

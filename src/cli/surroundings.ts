@@ -2,23 +2,29 @@
 
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
+import type { Network } from '../api/network.ts';
 import {
   configMaps,
   fargateProfiles,
   microVMs,
+  networks,
   type PersistentVolume,
   type PersistentVolumeClaim,
   persistentVolumeClaims,
   persistentVolumes,
+  securityGroups,
   subnets,
 } from '../api/resources.ts';
+import type { SecurityGroup } from '../api/security-group.ts';
 import type { Subnet } from '../api/subnet.ts';
 import { FACTS, type Facts, parseFacts } from '../core/facts.ts';
 import { API_VERSION } from '../core/names.ts';
+import { NETWORK } from '../core/net/network.ts';
 import { Occupancy } from '../core/placement/occupancy.ts';
+import { placesIn } from '../core/placement/subnets.ts';
 import type { Surroundings } from '../core/plan/plan.ts';
 import type { Claims } from '../core/validation/volumes.ts';
-import { ApiError, type KubeClient } from '../kube/client.ts';
+import { ApiError, type KubeClient, orNothing } from '../kube/client.ts';
 import type { Document } from './documents.ts';
 
 /** Everything of a cluster that decisions depend on, and what could not be found out. */
@@ -64,11 +70,24 @@ const factsOf = async (client: KubeClient): Promise<Facts | undefined> => {
   }
 };
 
+const withNetwork = (facts: Facts, network: Network | undefined) => ({
+  ...facts,
+  network,
+  places: placesIn(facts.places, network),
+});
+
+const among = (groups: readonly SecurityGroup[]): ((name: string) => boolean) => {
+  const names = new Set(groups.map(({ metadata }) => metadata.name));
+  return (name) => names.has(name);
+};
+
 /** Reads the cluster. @throws ApiError, ConnectionError */
 export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
-  const [profiles, allSubnets, machines, claims, volumes, facts] = await Promise.all([
+  const [profiles, allSubnets, network, groups, machines, claims, volumes, facts] = await Promise.all([
     client.list(fargateProfiles),
     client.list(subnets),
+    orNothing(client.get(networks, { name: NETWORK })),
+    client.list(securityGroups),
     client.list(microVMs),
     client.list(persistentVolumeClaims),
     client.list(persistentVolumes),
@@ -81,7 +100,8 @@ export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
     microVMs: machines,
     occupancy: occupancyOf(machines),
     claims: claimsIn({ claims, volumes }),
-    ...(facts ?? UNKNOWN_FACTS),
+    ...withNetwork(facts ?? UNKNOWN_FACTS, network),
+    groupExists: among(groups),
     notes: facts === undefined ? ['the room of the hosts is not known and counts as enough'] : [],
   };
 };
@@ -100,12 +120,18 @@ const fromEks = (document: Document): readonly FargateProfile[] => {
 };
 
 /** Stands for subnets of which only the name is known: with room for every machine. */
-const assumed = (name: string, index: number): Subnet => ({
-  apiVersion: API_VERSION,
-  kind: 'Subnet',
-  metadata: { name },
-  spec: { cidr: `10.${index % 256}.0.0/16`, zone: 'local-1a', type: 'private' },
-});
+const assumed =
+  (network: Network | undefined) =>
+  (name: string, index: number): Subnet => ({
+    apiVersion: API_VERSION,
+    kind: 'Subnet',
+    metadata: { name },
+    spec: {
+      cidr: network?.spec.cidrs[0] ?? `10.${index % 256}.0.0/16`,
+      zone: 'local-1a',
+      type: 'private',
+    },
+  });
 
 const checkProfiles = (profiles: readonly FargateProfile[]): void => {
   for (const { metadata, spec } of profiles) {
@@ -130,20 +156,23 @@ export const toldSurroundings = (documents: readonly Document[]): Known => {
   const told = ofKind<Subnet>(documents, 'Subnet');
   const names = [...new Set(profiles.flatMap(({ spec }) => spec.subnets ?? ['any']))];
   const machines = ofKind<MicroVM>(documents, 'MicroVM');
+  const groups = ofKind<SecurityGroup>(documents, 'SecurityGroup');
+  const [network] = ofKind<Network>(documents, 'Network');
   const facts = ofKind<{ metadata: { name: string }; data?: Record<string, string> }>(
     documents,
     'ConfigMap',
   ).find(({ metadata }) => metadata.name === FACTS.name);
   return {
     profiles,
-    subnets: told.length > 0 ? told : names.map(assumed),
+    subnets: told.length > 0 ? told : names.map(assumed(network)),
     microVMs: machines,
     occupancy: occupancyOf(machines),
     claims: claimsIn({
       claims: ofKind<PersistentVolumeClaim>(documents, 'PersistentVolumeClaim'),
       volumes: ofKind<PersistentVolume>(documents, 'PersistentVolume'),
     }),
-    ...(parseFacts(facts?.data) ?? UNKNOWN_FACTS),
+    ...withNetwork(parseFacts(facts?.data) ?? UNKNOWN_FACTS, network),
+    ...(groups.length > 0 && { groupExists: among(groups) }),
     notes: told.length > 0 ? [] : ['subnets are not known and count as having room'],
   };
 };

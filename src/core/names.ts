@@ -45,6 +45,9 @@ export const EPHEMERAL_WEBHOOK = 'ephemeralcontainers.cloister.dev';
 /** Webhook configuration of the upstream pod identity webhook: where it stands, it alone gives roles (§7). */
 export const IDENTITY_WEBHOOK = 'pod-identity-webhook';
 
+/** Webhooks that keep security groups and prefix lists which something uses. */
+export const GROUP_DELETION_WEBHOOK = 'securitygroups.cloister.dev';
+export const LIST_DELETION_WEBHOOK = 'prefixlists.cloister.dev';
 /** The two webhooks that give pods their security groups and keep them (§6.1). */
 export const GROUPS_WEBHOOK = 'mpod.vpc.k8s.aws';
 export const GROUPS_GUARD_WEBHOOK = 'vpod.vpc.k8s.aws';

@@ -8,6 +8,7 @@ import { microVMs } from '../api/resources.ts';
 import { fateOf } from '../core/machine/fate.ts';
 import { type Progress, type Stage, statusOf, worthWriting } from '../core/machine/life.ts';
 import { nodeNameOf } from '../core/machine/node.ts';
+import { timedOut } from '../core/scheduling/timed-out.ts';
 import { type Controller, type Outcome, runController } from '../kube/controller.ts';
 import { bind } from './bind.ts';
 import { boot } from './boot.ts';
@@ -129,7 +130,6 @@ const isSeeded = ({ seen }: View): boolean => seen.state === 'running' && seen.s
 
 /** Takes the dead or stalled machine away; the next pass makes it again, under the same Node and address. */
 const restart = async (view: View, reason: string, memory: Memory, context: Context): Promise<Outcome> => {
-  const { namespace, name } = view.machine.pod;
   context.log.warn({ machine: view.machine.name, reason }, 'machine is started again');
   await context.provider.remove(view.machine.name);
   memory.reached.delete(view.machine.name);
@@ -139,7 +139,7 @@ const restart = async (view: View, reason: string, memory: Memory, context: Cont
     { apiVersion: 'v1', kind: 'Pod', ...view.machine.pod },
     'Warning',
     'FailedScheduling',
-    `Pod provisioning timed out (will retry) for pod: ${namespace}/${name}`,
+    timedOut(view.machine.pod),
   );
   return { again: Math.min(1_000 * 2 ** (restarts - 1), 60_000) };
 };

@@ -16,16 +16,20 @@ import {
   fargateProfiles,
   microVMs,
   mutatingWebhookConfigurations,
+  networks,
   nodes,
   persistentVolumeClaims,
   persistentVolumes,
   pods,
   securityGroupPolicies,
+  securityGroups,
   serviceAccounts,
   storageClasses,
   subnets,
 } from '../api/resources.ts';
 import { LOGGING_CONFIG } from '../core/logging/outcome.ts';
+import { NETWORK } from '../core/net/network.ts';
+import { placesIn } from '../core/placement/subnets.ts';
 import { LIMITS } from '../core/profile/rules.ts';
 import { KubeClient } from '../kube/client.ts';
 import { eventRecorder } from '../kube/events.ts';
@@ -48,6 +52,8 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     pods: watchStore(client, pods, { fieldSelector: `spec.schedulerName=${SCHEDULER}`, log }),
     profiles: watchStore(client, fargateProfiles, { log }),
     subnets: watchStore(client, subnets, { log }),
+    networks: watchStore(client, networks, { log }),
+    securityGroups: watchStore(client, securityGroups, { log }),
     microVMs: watchStore(client, microVMs, { log }),
     claims: watchStore(client, persistentVolumeClaims, { log }),
     volumes: watchStore(client, persistentVolumes, { log }),
@@ -73,6 +79,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   const groupPolicies = watchStore(client, securityGroupPolicies, { log });
   await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
 
+  const network = () => stores.networks.get(NETWORK);
   const { address, port, certificate, key } = config.webhook;
   const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
   const admission = admissionServer({
@@ -80,11 +87,17 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     profiles: () => stores.profiles.list().filter(({ metadata }) => metadata.deletionTimestamp === undefined),
     subnets: () => stores.subnets.list(),
     region: config.region,
-    places: config.places ?? {},
+    places: () => placesIn(config.places ?? {}, network()),
     maxProfiles: config.maxProfiles ?? LIMITS.profiles,
     microVM: (name) => stores.microVMs.get(name),
     identities: identitiesFrom({ ...stores, defaults: { region: config.region, regionalSts: true } }),
     groups: groupSources({ client, ...stores, groupPolicies }),
+    // Deletions are rare and cannot be undone: rules are read as they are now.
+    dependents: async () => ({
+      machines: stores.microVMs.list(),
+      groups: await client.list(securityGroups),
+      clusterGroup: network()?.spec.clusterSecurityGroup,
+    }),
     tls,
     log,
   });

@@ -11,6 +11,7 @@
 import type { Logger } from 'pino';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
+import type { Network } from '../api/network.ts';
 import {
   type ConfigMap,
   microVMs,
@@ -18,11 +19,13 @@ import {
   type PersistentVolumeClaim,
   type StorageClass,
 } from '../api/resources.ts';
+import type { SecurityGroup } from '../api/security-group.ts';
 import type { Subnet } from '../api/subnet.ts';
 import type { Provider } from '../compute/provider.ts';
 import { type Bucket, type Rate, take } from '../core/eks/bucket.ts';
 import { LOGGING_CONFIG, loggingOutcome } from '../core/logging/outcome.ts';
 import { machineFor, machineName, microVMOf } from '../core/machine/microvm.ts';
+import { NETWORK } from '../core/net/network.ts';
 import type { Places } from '../core/placement/subnets.ts';
 import type { Pod } from '../core/pod.ts';
 import { latestMatcher } from '../core/profile/latest.ts';
@@ -43,6 +46,8 @@ export interface SchedulerContext {
   readonly pods: Store<Pod>;
   readonly profiles: Store<FargateProfile>;
   readonly subnets: Store<Subnet>;
+  readonly networks: Store<Network>;
+  readonly securityGroups: Store<SecurityGroup>;
   readonly microVMs: Store<MicroVM>;
   readonly claims: Store<PersistentVolumeClaim>;
   readonly volumes: Store<PersistentVolume>;
@@ -102,6 +107,10 @@ export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'
     }),
     context.profiles.onChange(enqueuePending),
     context.subnets.onChange(enqueuePending),
+    context.networks.onChange(enqueuePending),
+    context.securityGroups.onChange((_name, _now, before) => {
+      if (before === undefined) enqueuePending(); // a group that pods may wait for
+    }),
     context.claims.onChange(enqueuePending),
     context.volumes.onChange(enqueuePending),
     context.microVMs.onChange((_name, now) => {
@@ -139,6 +148,10 @@ const isPending = ({ metadata, spec, status }: Pod): boolean =>
   (spec.schedulingGates ?? []).length === 0 &&
   (status?.phase ?? 'Pending') === 'Pending';
 
+/** A group that is being deleted takes no more machines. */
+const isThere = (group: SecurityGroup | undefined): boolean =>
+  group !== undefined && group.metadata.deletionTimestamp === undefined;
+
 const DONE: Outcome = { done: true };
 
 const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
@@ -158,6 +171,8 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
       volume: (name) => desk.volumes.get(name),
     },
     region: desk.region,
+    network: desk.networks.get(NETWORK),
+    groupExists: (name) => isThere(desk.securityGroups.get(name)),
     ...(desk.places === undefined ? {} : { places: desk.places }),
     ...(desk.quotaMilliCpu === undefined ? {} : { quotaMilliCpu: desk.quotaMilliCpu }),
   });

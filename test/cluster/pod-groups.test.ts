@@ -5,14 +5,23 @@ import {
   microVMs,
   mutatingWebhookConfigurations,
   pods,
+  prefixLists,
   securityGroupPolicies,
+  securityGroups,
   serviceAccounts,
 } from '../../src/api/resources.ts';
 import type { SecurityGroupPolicy } from '../../src/api/security-group-policy.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { kubectlOf } from '../support/kubectl.ts';
-import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
+import {
+  ensureFargate,
+  ensureGroups,
+  podIn,
+  startProduct,
+  type TestProduct,
+  untilPhase,
+} from '../support/product.ts';
 
 const NS = 'apps';
 const ANNOTATION = 'fargate.amazonaws.com/pod-sg';
@@ -33,6 +42,7 @@ beforeAll(async () => {
   );
   await policy('all-of-many', { podSelector: { matchLabels: { app: 'many' } } }, 'sg-1', 'sg-2', 'sg-3');
   await policy('many', { podSelector: { matchLabels: { app: 'many' } } }, 'sg-4', 'sg-5', 'sg-6');
+  await ensureGroups(product.client, 'sg-web', 'sg-reader', 'sg-shared');
   await product.client.create(serviceAccounts, {
     metadata: { namespace: NS, name: 'reader', labels: { role: 'reader' } },
   });
@@ -192,6 +202,64 @@ describe('the annotation', () => {
     } finally {
       await product.start();
     }
+  });
+});
+
+describe('a group that does not exist', () => {
+  it('keeps its pod waiting in the text of the original, until it appears', async () => {
+    const { client } = product;
+    await client.create(pods, labelled('early', { app: 'web' }));
+    await until(
+      async () => {
+        const { status } = await client.get(pods, { namespace: NS, name: 'early' });
+        return status?.conditions?.some(
+          ({ type, message }) =>
+            type === 'PodScheduled' &&
+            message ===
+              "An error occurred (InvalidSecurityGroupID.NotFound) when calling the CreateNetworkInterface operation: The securityGroup ID 'sg-later' does not exist",
+        );
+      },
+      { limitMs: 30_000, what: 'the pod to say which group it waits for' },
+    );
+    const since = Date.now();
+    await ensureGroups(client, 'sg-later');
+    await untilPhase(client, NS, 'early', 'Running');
+    expect(Date.now() - since).toBeLessThan(30_000); // a second look comes after 60 s only
+  });
+
+  it('cannot become one that a pod has', async () => {
+    const { client } = product;
+    const remove = () => refusal(client.delete(securityGroups, { name: 'sg-later' }));
+    expect(await remove()).toContain(
+      'An error occurred (DependencyViolation) when calling the DeleteSecurityGroup operation: ' +
+        'resource sg-later has a dependent object: pod apps/early',
+    );
+    await client.delete(pods, { namespace: NS, name: 'early' });
+    await until(async () => (await remove()) === 'accepted', { limitMs: 30_000, what: 'the pod to let go' });
+  });
+});
+
+describe('a prefix list and a group that rules name', () => {
+  it('stay while they do', async () => {
+    const { client } = product;
+    await client.create(prefixLists, {
+      apiVersion: 'cloister.dev/v1alpha1',
+      kind: 'PrefixList',
+      metadata: { name: 'office' },
+      spec: { entries: [{ cidr: '192.0.2.0/24' }] },
+    });
+    const peers = [{ prefixList: 'office' }, { group: 'sg-shared' }, { group: 'sg-reader' }];
+    const ingress = [{ protocol: 'tcp', peers }];
+    await client.patch(securityGroups, { name: 'sg-reader' }, { spec: { ingress } }, { type: 'merge' });
+    const removeList = () => refusal(client.delete(prefixLists, { name: 'office' }));
+    const removeGroup = (name: string) => refusal(client.delete(securityGroups, { name }));
+    expect(await removeGroup('sg-shared')).toContain('calling the DeleteSecurityGroup operation');
+    expect(await removeList()).toContain(
+      'calling the DeleteManagedPrefixList operation: resource office has a dependent object: security group sg-reader',
+    );
+    expect(await removeGroup('sg-reader')).toBe('accepted'); // only a rule of its own names it
+    expect(await removeList()).toBe('accepted');
+    expect(await removeGroup('sg-shared')).toBe('accepted');
   });
 });
 

@@ -13,11 +13,13 @@ import {
   namespaces,
   nodes,
   pods,
+  securityGroups,
   serviceAccounts,
   subnets,
 } from '../../src/api/resources.ts';
 import { fakeKubelets } from '../../src/compute/fake/kubelets.ts';
 import type { Capacity } from '../../src/compute/provider.ts';
+import { API_VERSION } from '../../src/core/names.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { KubeClient } from '../../src/kube/client.ts';
@@ -275,6 +277,18 @@ export const ensureFargate = async (client: KubeClient, name: string): Promise<v
     limitMs: 30_000,
     what: 'the default service account',
   });
+};
+
+/** Security groups that let everything through. */
+export const ensureGroups = async (client: KubeClient, ...names: readonly string[]): Promise<void> => {
+  const all = [{ protocol: '-1', peers: [{ cidr: '0.0.0.0/0' }] }];
+  for (const name of names)
+    await client.create(securityGroups, {
+      apiVersion: API_VERSION,
+      kind: 'SecurityGroup',
+      metadata: { name },
+      spec: { ingress: all, egress: all },
+    });
 };
 
 /** A small pod. */

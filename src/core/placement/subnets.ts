@@ -1,5 +1,6 @@
 /** Which subnets a profile's pods may use, and which addresses in them (spec/fargate.md §1.7). */
 import { type Network, parseNetwork } from '../net/ipv4.ts';
+import { liesWithin, type NetworkLike } from '../net/network.ts';
 
 /** What placement reads of a Subnet object. */
 export interface SubnetLike {
@@ -39,7 +40,13 @@ export interface Places {
   readonly regions?: readonly string[];
   /** Availability zones; undefined for all of them. */
   readonly zones?: readonly string[];
+  /** Networks that subnets must lie in; undefined where no Network object says. */
+  readonly cidrs?: readonly string[];
 }
+
+/** The places that are left within a network. */
+export const placesIn = (places: Places, network: NetworkLike | undefined): Places =>
+  network === undefined ? places : { ...places, cidrs: network.spec.cidrs };
 
 /** The regions that the original leaves out unless it is told otherwise (spec/fargate.md §12, §14 row 8). */
 const EXCLUDED_REGIONS = ['us-gov-east-1', 'us-gov-west-1'];
@@ -52,27 +59,37 @@ export const regionAllowed = (region: string, { regions }: Places): boolean =>
 export type SubnetProblem =
   | { readonly kind: 'absent' | 'public'; readonly subnet: string }
   | { readonly kind: 'zone'; readonly subnet: string; readonly zone: string }
-  | { readonly kind: 'network'; readonly subnet: string; readonly cidr: string };
+  | { readonly kind: 'network'; readonly subnet: string; readonly cidr: string }
+  | {
+      readonly kind: 'outside';
+      readonly subnet: string;
+      readonly cidr: string;
+      readonly cidrs: readonly string[];
+    };
 
 /**
- * Looks at one subnet. The zone must be an availability zone, and an allowed one.
+ * Looks at one subnet. The zone must be an availability zone, and an allowed one; the addresses must be the
+ * network's.
  * @param subnet undefined when there is none of that name
  */
 export const subnetProblem = (
   name: string,
   subnet: SubnetLike | undefined,
-  { zones }: Places = {},
+  { zones, cidrs }: Places = {},
 ): SubnetProblem | undefined => {
   if (subnet === undefined) return { kind: 'absent', subnet: name };
   const { type, zone, zoneType = 'availability-zone', cidr } = subnet.spec;
   if (type !== 'private') return { kind: 'public', subnet: name };
   if (zoneType !== 'availability-zone' || zones?.includes(zone) === false)
     return { kind: 'zone', subnet: name, zone };
-  return parseNetwork(cidr) === undefined ? { kind: 'network', subnet: name, cidr } : undefined;
+  if (parseNetwork(cidr) === undefined) return { kind: 'network', subnet: name, cidr };
+  return cidrs === undefined || liesWithin(cidr, cidrs)
+    ? undefined
+    : { kind: 'outside', subnet: name, cidr, cidrs };
 };
 
 /** The problem as a launch into the subnet tells it (spec/fargate.md §11.4). */
-const launchText = (problem: SubnetProblem): string => {
+export const launchText = (problem: SubnetProblem): string => {
   switch (problem.kind) {
     case 'absent':
       return `Subnet ${problem.subnet} provided in Fargate Profile does not exist`;
@@ -82,6 +99,8 @@ const launchText = (problem: SubnetProblem): string => {
       return `Fargate is not supported in the requested availability zone: ${problem.zone}`;
     case 'network':
       return `Subnet ${problem.subnet} has no valid IPv4 network: ${problem.cidr}`;
+    case 'outside':
+      return `Subnet ${problem.subnet} (${problem.cidr}) lies in none of the network's CIDRs: ${problem.cidrs.join(', ')}`;
   }
 };
 

@@ -308,4 +308,14 @@ describe('why', () => {
     };
     expect(why(ours, undefined, near()).because).toBe(because);
   });
+
+  it('says what the text of the original does not say of a network without names', () => {
+    const pod = made('2026-01-01T00:02:00Z', { schedulerName: 'fargate-scheduler', nodeName: '' });
+    const labels = { 'eks.amazonaws.com/fargate-profile': 'apps' };
+    const spec = { cidrs: ['10.0.0.0/16'], clusterSecurityGroup: 'sg', dnsSupport: false };
+    const ours = { ...pod, metadata: { ...pod.metadata, labels } };
+    expect(why(ours, undefined, { ...near(), network: { spec } }).because).toMatch(
+      /^Pod provisioning timed out \(will retry\) for pod: .*; dnsSupport of the network is off, /,
+    );
+  });
 });

@@ -33,6 +33,8 @@ export interface Surroundings {
   readonly region: string;
   /** Where pods may run. */
   readonly places: Places;
+  readonly network?: Situation['network'];
+  readonly groupExists?: Situation['groupExists'];
 }
 
 /** Free addresses of a subnet that the pod could be placed in. */
@@ -220,7 +222,7 @@ const outcomeOf = (
   });
   if (verdict.runs) return { runs: true, message: null, notes: [] };
   const some = `${placed} of ${workload.replicas} pods find room`;
-  return no(verdict.message, ...(placed > 0 ? [some] : []));
+  return no(verdict.message, ...(placed > 0 ? [some] : []), ...(verdict.because ? [verdict.because] : []));
 };
 
 /**

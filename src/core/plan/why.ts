@@ -56,7 +56,8 @@ const unplaced = (pod: Pod, namespace: string, near: Surroundings): string => {
   if (pod.spec.nodeName) return `it is on node ${pod.spec.nodeName}, whose machine is gone`;
   const { profiles, claims, ...rest } = near;
   const verdict = decide({ ...rest, pod, profiles: new Matcher(profiles), claims: claims(namespace) });
-  return verdict.runs ? 'nothing stands in its way; the scheduler is about to place it' : verdict.message;
+  if (verdict.runs) return 'nothing stands in its way; the scheduler is about to place it';
+  return [verdict.message, verdict.because].filter((text) => text !== undefined).join('; ');
 };
 
 const ofMachine = (pod: Pod, steps: readonly Step[]): string => {

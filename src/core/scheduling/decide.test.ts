@@ -162,3 +162,70 @@ describe('a pod that cannot run says why', () => {
     expect(decide({ ...small, pod: lasts })).not.toHaveProperty('claimsOnly');
   });
 });
+
+describe('a placed machine that could not join', () => {
+  const grouped: Pod = {
+    ...pod(),
+    metadata: { ...pod().metadata, annotations: { 'fargate.amazonaws.com/pod-sg': 'sg-a,sg-b' } },
+  };
+  const network = (attributes: object) => ({
+    spec: { cidrs: ['10.0.0.0/16'], clusterSecurityGroup: 'sg', ...attributes },
+  });
+
+  it('waits for the first group that does not exist, in the text of spec §6.1', () => {
+    const missing = (groupExists: (name: string) => boolean) =>
+      decide({ ...small, pod: grouped, groupExists });
+    expect(missing(() => true)).toMatchObject({ runs: true });
+    expect(missing((name) => name === 'sg-a')).toEqual({
+      runs: false,
+      reason: 'Unschedulable',
+      message:
+        "An error occurred (InvalidSecurityGroupID.NotFound) when calling the CreateNetworkInterface operation: The securityGroup ID 'sg-b' does not exist",
+    });
+  });
+
+  it('has at most 5 groups, whoever wrote the annotation', () => {
+    const annotations = { 'fargate.amazonaws.com/pod-sg': '1,2,3,4,5,6' };
+    const many: Pod = { ...pod(), metadata: { ...pod().metadata, annotations } };
+    expect(decide({ ...small, pod: many })).toMatchObject({
+      runs: false,
+      message: expect.stringContaining('at most 5 security groups'),
+    });
+  });
+
+  it.each([
+    [{}, true],
+    [{ dnsSupport: false }, false],
+    [{ dnsHostnames: false }, false],
+    [{ dnsSupport: true, dnsHostnames: true }, true],
+  ])('needs both DNS attributes: %j', (attributes, runs) => {
+    const verdict = decide({ ...small, network: network(attributes) });
+    expect(verdict.runs).toBe(runs);
+    if (!verdict.runs)
+      expect(verdict).toMatchObject({
+        message: 'Pod provisioning timed out (will retry) for pod: apps/web',
+        because: expect.stringContaining('of the network is off'),
+      });
+  });
+
+  it.each([
+    [['10.0.0.0/16'], true],
+    [['10.1.0.0/16', '10.0.0.0/24'], true],
+    [['10.1.0.0/16'], false],
+  ])('has a subnet within one of %j', (cidrs, runs) => {
+    expect(decide({ ...small, network: network({ cidrs }) }).runs).toBe(runs);
+  });
+});
+
+describe('a subnet that the profile names', () => {
+  it('is refused with the reason when it lies outside of the network', () => {
+    const named = profiles({
+      metadata: { name: 'apps' },
+      spec: { selectors: [{ namespace: 'apps' }], subnets: ['a'] },
+    });
+    const spec = { cidrs: ['10.1.0.0/16', '10.2.0.0/16'], clusterSecurityGroup: 'sg' };
+    expect(decide({ ...small, profiles: named, network: { spec } })).toMatchObject({
+      message: "Subnet a (10.0.0.0/28) lies in none of the network's CIDRs: 10.1.0.0/16, 10.2.0.0/16",
+    });
+  });
+});

@@ -2,6 +2,9 @@
  * The whole decision about one pod, pure: which profile, whether it is supported, which size, which address.
  * The scheduler writes its outcome; `plan` and `why` will print the same.
  */
+import { groupsOn } from '../groups/annotation.ts';
+import { missingGroup } from '../groups/existence.ts';
+import { tooManyGroups } from '../groups/policies.ts';
 import type { Placement, Size } from '../machine/machine.ts';
 import {
   COMPUTE_TYPE,
@@ -10,10 +13,11 @@ import {
   TOO_LARGE_REASON,
   UNSUPPORTED_REASON,
 } from '../names.ts';
+import { dnsProblem, type NetworkLike } from '../net/network.ts';
 import type { Occupancy, Room } from '../placement/occupancy.ts';
 import { place } from '../placement/place.ts';
 import { zoneMismatch } from '../placement/selection.ts';
-import { type Places, regionAllowed, type SubnetLike, subnetsFor } from '../placement/subnets.ts';
+import { type Places, placesIn, regionAllowed, type SubnetLike, subnetsFor } from '../placement/subnets.ts';
 import type { Pod } from '../pod.ts';
 import { isOptedOut, type Matcher, type Profile, profileMatches } from '../profile/match.ts';
 import { requestsOf } from '../sizing/requests.ts';
@@ -21,6 +25,7 @@ import { sizeFor } from '../sizing/size.ts';
 import type { Policy } from '../validation/policy.ts';
 import { refusal, violationsOf } from '../validation/validate.ts';
 import type { Claims } from '../validation/volumes.ts';
+import { timedOut } from './timed-out.ts';
 
 /** What the decision reads of a FargateProfile. */
 export interface SchedulingProfile extends Profile {
@@ -39,6 +44,10 @@ export interface Situation {
   readonly region: string;
   /** Where pods may run; undefined for the defaults. */
   readonly places?: Places;
+  /** The network around the machines; undefined where no object describes it. */
+  readonly network?: NetworkLike | undefined;
+  /** Whether there is a security group of that name; undefined for all of them. */
+  readonly groupExists?: (group: string) => boolean;
   /** vCPU of all pods together, in thousandths; undefined for no limit (spec/fargate.md §11.3). */
   readonly quotaMilliCpu?: number;
 }
@@ -48,6 +57,8 @@ export interface Refusal {
   readonly runs: false;
   readonly reason: typeof UNSUPPORTED_REASON | typeof TOO_LARGE_REASON | 'Unschedulable';
   readonly message: string;
+  /** What people should know where the original's text does not say it. */
+  readonly because?: string;
   /** Nothing stands in the way but claims that are not there or not bound yet. */
   readonly claimsOnly?: true;
 }
@@ -68,7 +79,8 @@ const QUOTA_REACHED =
  * @throws QuantityError when a quantity of the pod is malformed, which the API server does not store
  */
 export const decide = (situation: Situation): Verdict => {
-  const { pod, region, places = {} } = situation;
+  const { pod, region } = situation;
+  const places = placesIn(situation.places ?? {}, situation.network);
   const found = profileOf(situation);
   if (typeof found === 'string') return no('Unschedulable', found);
   if (!regionAllowed(region, places))
@@ -98,7 +110,25 @@ export const decide = (situation: Situation): Verdict => {
     ...(mismatch === undefined ? {} : { mismatch }),
   });
   if ('waits' in placing) return no('Unschedulable', placing.waits.message);
-  return { runs: true, profile: found.metadata.name, size: sizing.ok, placement: placing.placement };
+  return (
+    networkProblem(situation) ?? {
+      runs: true,
+      profile: found.metadata.name,
+      size: sizing.ok,
+      placement: placing.placement,
+    }
+  );
+};
+
+/** What would keep a placed machine from joining: its groups, or a network without names. */
+const networkProblem = ({ pod, network, groupExists = () => true }: Situation): Refusal | undefined => {
+  const groups = groupsOn(pod);
+  const wrong = tooManyGroups(groups) ?? missingGroup(groups, groupExists);
+  if (wrong !== undefined) return no('Unschedulable', wrong);
+  const because = dnsProblem(network);
+  if (because === undefined) return undefined;
+  const { namespace = 'default', name = '' } = pod.metadata;
+  return { ...no('Unschedulable', timedOut({ namespace, name })), because };
 };
 
 /** The profile that admission chose, checked again (spec/fargate.md §14, row 13), or why there is none. */

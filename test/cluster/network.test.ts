@@ -1,0 +1,134 @@
+/** The network's attributes and subnets on a real API server; guests are stand-ins. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Network } from '../../src/api/network.ts';
+import { fargateProfiles, networks, pods, securityGroups, subnets } from '../../src/api/resources.ts';
+import { API_VERSION } from '../../src/core/names.ts';
+import { until } from '../../src/host/wait.ts';
+import { installNetwork } from '../../src/tool/network.ts';
+import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
+
+const NS = 'apps';
+let product: TestProduct;
+
+beforeAll(async () => {
+  product = await startProduct();
+  const { client } = product;
+  await installNetwork(client, 'test', true);
+  // The subnet of the tests is a secondary network's.
+  await change({ cidrs: ['10.42.0.0/16', '10.0.0.0/16'] });
+  await ensureFargate(client, NS);
+}, 120_000);
+
+afterAll(() => product?.stop(), 60_000);
+
+const change = (spec: Partial<Network['spec']>): Promise<Network> =>
+  product.client.patch(networks, { name: 'cluster' }, { spec }, { type: 'merge' });
+
+const untilTold = (name: string, message: string): Promise<unknown> =>
+  until(
+    async () => {
+      const { status } = await product.client.get(pods, { namespace: NS, name });
+      return status?.conditions?.some((one) => one.type === 'PodScheduled' && one.message === message);
+    },
+    { limitMs: 30_000, what: `pod ${name} to say: ${message}` },
+  );
+
+const subnet = (name: string, cidr: string) =>
+  product.client.create(subnets, {
+    apiVersion: API_VERSION,
+    kind: 'Subnet',
+    metadata: { name },
+    spec: { cidr, zone: 'local-1a', type: 'private' },
+  });
+
+describe('a DNS attribute that is off', () => {
+  it.each(['dnsSupport', 'dnsHostnames'] as const)(
+    '%s keeps new pods waiting, which start at once when it is on again',
+    async (attribute) => {
+      const { client } = product;
+      const name = attribute.toLowerCase();
+      await change({ [attribute]: false });
+      await client.create(pods, podIn(NS, name));
+      await untilTold(name, `Pod provisioning timed out (will retry) for pod: ${NS}/${name}`);
+      expect(product.machineNames()).toEqual([]);
+      const since = Date.now();
+      await change({ [attribute]: true });
+      await untilPhase(client, NS, name, 'Running');
+      expect(Date.now() - since).toBeLessThan(30_000); // a second look comes after 60 s only
+      await client.delete(pods, { namespace: NS, name });
+      await until(() => product.machineNames().length === 0, { limitMs: 30_000, what: 'the machine to go' });
+    },
+  );
+});
+
+describe('subnets', () => {
+  const profile = (spec: { readonly subnets: readonly string[] }) =>
+    product.client.patch(fargateProfiles, { name: NS }, { spec }, { type: 'merge' });
+
+  it('of a profile that are full keep pods waiting, until an address is freed or a subnet added', async () => {
+    const { client } = product;
+    await subnet('tiny', '10.42.7.0/28'); // eleven addresses
+    await profile({ subnets: ['tiny'] });
+    const names = Array.from({ length: 12 }, (_, i) => `p${i}`);
+    for (const name of names) await client.create(pods, podIn(NS, name));
+    const waiting = await until(
+      async () => {
+        const all = await client.list(pods, { namespace: NS });
+        const [late, ...more] = all.filter(({ spec }) => spec.nodeName === undefined);
+        return late?.status?.conditions && more.length === 0 ? late.metadata.name : undefined;
+      },
+      { limitMs: 60_000, what: 'eleven pods to have their nodes' },
+    );
+    await untilTold(waiting, "No free address in the Fargate profile's subnets: tiny");
+    const [first = ''] = names.filter((name) => name !== waiting);
+    await client.delete(pods, { namespace: NS, name: first });
+    await untilPhase(client, NS, waiting, 'Running');
+
+    await client.create(pods, podIn(NS, 'next'));
+    await untilTold('next', "No free address in the Fargate profile's subnets: tiny");
+    await subnet('more', '10.42.8.0/28');
+    await profile({ subnets: ['tiny', 'more'] });
+    const next = await untilPhase(client, NS, 'next', 'Running');
+    expect(next.status?.podIP).toMatch(/^10\.42\.8\./);
+    for (const { metadata } of await client.list(pods, { namespace: NS }))
+      await client.delete(pods, { namespace: NS, name: metadata.name ?? '' });
+  }, 120_000);
+
+  it('of a profile share its pods', async () => {
+    const { client } = product;
+    await until(() => product.machineNames().length === 0, { limitMs: 60_000, what: 'the machines to go' });
+    const names = Array.from({ length: 6 }, (_, i) => `spread${i}`);
+    for (const name of names) await client.create(pods, podIn(NS, name));
+    const addresses = await Promise.all(
+      names.map(async (name) => (await untilPhase(client, NS, name, 'Running')).status?.podIP ?? ''),
+    );
+    expect(new Set(addresses).size).toBe(names.length);
+    expect(addresses.filter((address) => address.startsWith('10.42.7.'))).toHaveLength(3);
+    for (const name of names) await client.delete(pods, { namespace: NS, name });
+  }, 120_000);
+
+  it('lie within the network', async () => {
+    await subnet('foreign', '192.168.0.0/24');
+    await until(
+      () =>
+        profile({ subnets: ['foreign'] }).then(
+          () => false,
+          (cause: Error) =>
+            cause.message.includes(
+              "Subnet foreign (192.168.0.0/24) lies in none of the network's CIDRs: 10.42.0.0/16, 10.0.0.0/16",
+            ),
+        ),
+      { limitMs: 30_000, what: 'the profile to be refused' },
+    );
+  });
+});
+
+describe('the cluster security group', () => {
+  it('stays while the network names it', async () => {
+    const { client } = product;
+    const { spec } = await client.get(networks, { name: 'cluster' });
+    await expect(client.delete(securityGroups, { name: spec.clusterSecurityGroup })).rejects.toThrow(
+      `resource ${spec.clusterSecurityGroup} has a dependent object: the network`,
+    );
+  });
+});
