@@ -117,8 +117,17 @@ const Health = Type.Object({
 const Status = Type.Object({
   status: Type.Optional(
     Type.Enum(['CREATING', 'ACTIVE', 'DELETING', 'CREATE_FAILED', 'DELETE_FAILED'], {
-      description: 'ACTIVE means that the selectors are live.',
+      description: 'ACTIVE means that the selectors are live in every replica of admission.',
     }),
+  ),
+  selectors: Type.Optional(
+    Type.Array(
+      Type.Object({
+        namespace: Type.String(),
+        labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+      }),
+      { description: 'The selectors that ACTIVE was last told of.' },
+    ),
   ),
   health: Type.Optional(Health),
   conditions: Type.Optional(Type.Array(Condition)),

@@ -58,8 +58,9 @@ withOutput(profile.command('describe'))
   .action(async (name: string, flags) => (await import('./profile.ts')).describeCommand(name, flags));
 
 withOutput(withParts(profile.command('update')))
-  .description('change selectors, subnets or role of a profile; what is not given stays')
+  .description('change selectors, subnets or role of a profile, and wait until they are live')
   .argument('<name>')
+  .option('--no-wait', 'do not wait')
   .action(async (name: string, flags) => (await import('./profile.ts')).updateCommand(name, flags));
 
 withOutput(profile.command('delete'))

@@ -184,12 +184,16 @@ export const describeCommand = (name: string, flags: Flags): Promise<void> =>
   });
 
 /** `cloister profile update NAME`. */
-export const updateCommand = (name: string, flags: Flags & Parts): Promise<void> =>
+export const updateCommand = (
+  name: string,
+  flags: Flags & Parts & { readonly wait: boolean },
+): Promise<void> =>
   withEngine(flags, async (engine, format) => {
     const parts = partsOf(flags);
     if (Object.keys(parts).length === 0)
       throw new Error('nothing to change: give --selector, --subnet or --role');
-    return printed(accepted(await updateProfile(name, parts, engine)), format);
+    const updated = accepted(await updateProfile(name, parts, engine));
+    return printed(flags.wait ? await untilActive(name, engine) : updated, format);
   });
 
 /** `cloister profile delete NAME`. */

@@ -80,3 +80,9 @@ export const PROFILE_FINALIZER = 'cloister.dev/pods';
 export const NODE_ANNOTATION = 'cloister.dev/node';
 /** Node annotation with the name of its MicroVM: only such nodes are ours to remove. */
 export const MICROVM_ANNOTATION = 'cloister.dev/microvm';
+
+/** Label of the Leases by which replicas of admission tell that they are there, and its value. */
+export const ADMISSION_LABEL = 'cloister.dev/admission';
+export const ADMISSION_REPLICA = 'replica';
+/** Annotation of such a Lease: the resourceVersion up to which the replica has all profiles. */
+export const PROFILES_SEEN_ANNOTATION = 'cloister.dev/profiles-seen';

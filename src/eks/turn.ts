@@ -7,7 +7,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { type Lease, leases } from '../api/resources.ts';
-import { isAlreadyExists, isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { isAlreadyExists, isConflict, type KubeClient, orNothing } from '../kube/client.ts';
+import { microTime } from '../kube/object.ts';
 
 /** Runs something while nobody else does. */
 export type TakeTurn = <T>(run: () => Promise<T>) => Promise<T>;
@@ -47,11 +48,8 @@ export const turns = (client: KubeClient, now: () => number): TakeTurn => {
 
 const readLease = async (client: KubeClient): Promise<Lease> => {
   const key = { namespace: SYSTEM_NAMESPACE, name: NAME };
-  try {
-    return await client.get(leases, key);
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause;
-  }
+  const found = await orNothing(client.get(leases, key));
+  if (found !== undefined) return found;
   try {
     return await client.create(leases, {
       apiVersion: 'coordination.k8s.io/v1',
@@ -68,9 +66,6 @@ const isFree = ({ spec }: Lease, now: number): boolean => {
   const { holderIdentity, renewTime } = spec ?? {};
   return !holderIdentity || Date.parse(String(renewTime)) + LEASE_SECONDS * 1000 <= now;
 };
-
-/** The API server keeps microseconds (meta/v1 MicroTime). */
-const microTime = (now: number): string => new Date(now).toISOString().replace('Z', '000Z');
 
 const acquire = async (client: KubeClient, identity: string, now: () => number): Promise<Lease> => {
   const deadline = now() + LIMIT_MS;

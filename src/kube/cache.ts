@@ -21,6 +21,11 @@ export class Cache<T extends KubeObject> {
   /** How far the watcher has come. */
   #reached = '0';
 
+  /** The resourceVersion up to which every change was told by the watcher. */
+  get reached(): string {
+    return this.#reached;
+  }
+
   get(key: string): T | undefined {
     return this.#objects.get(key);
   }

@@ -9,8 +9,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LeaseSpec } from 'kubernetes-types/coordination/v1.js';
 import { type Lease, leases } from '../api/resources.ts';
-import { isAlreadyExists, isConflict, isNotFound, type Key, type KubeClient } from './client.ts';
+import { isAlreadyExists, isConflict, type Key, type KubeClient, orNothing } from './client.ts';
 import type { Log } from './log.ts';
+import { microTime } from './object.ts';
 
 export interface LeaderOptions {
   readonly client: KubeClient;
@@ -73,7 +74,7 @@ export const takePart = (options: LeaderOptions): Leadership => {
 
   /** One attempt to acquire or renew; says whether the Lease is ours. */
   const attempt = async (): Promise<boolean> => {
-    const found = await read(client, key);
+    const found = await orNothing(client.get(leases, key));
     const spec = found?.spec;
     if (found?.metadata.resourceVersion !== seen?.version || seen === undefined)
       seen = { version: found?.metadata.resourceVersion, at: performance.now() };
@@ -116,15 +117,6 @@ export const takePart = (options: LeaderOptions): Leadership => {
   };
 };
 
-const read = async (client: KubeClient, key: Key): Promise<Lease | undefined> => {
-  try {
-    return await client.get(leases, key);
-  } catch (error) {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  }
-};
-
 /** Creates or replaces the Lease as it was read; a conflict when another process was faster. */
 const write = async (
   client: KubeClient,
@@ -137,7 +129,7 @@ const write = async (
 };
 
 const claim = (before: LeaseSpec | undefined, identity: string, leaseMs: number): LeaseSpec => {
-  const now = new Date().toISOString().replace('Z', '000Z'); // the form of meta/v1 MicroTime
+  const now = microTime(Date.now());
   const isRenewal = before?.holderIdentity === identity;
   return {
     holderIdentity: identity,
@@ -150,7 +142,7 @@ const claim = (before: LeaseSpec | undefined, identity: string, leaseMs: number)
 
 /** Also when the last attempt was answered too late to be noticed, so whoever holds the lease is asked for. */
 const release = async (client: KubeClient, key: Key, identity: string): Promise<void> => {
-  const found = await read(client, key);
+  const found = await orNothing(client.get(leases, key));
   if (found?.spec?.holderIdentity !== identity) return;
   await write(client, key, found, { ...found.spec, holderIdentity: '', leaseDurationSeconds: 1 });
 };

@@ -29,3 +29,6 @@ export const versionOf = (object: KubeObject): string => object.metadata?.resour
  */
 export const isNewer = (a: string, b: string): boolean =>
   a.length === b.length ? a > b : a.length > b.length;
+
+/** A moment in the form of meta/v1 MicroTime. @param now milliseconds since 1970 */
+export const microTime = (now: number): string => new Date(now).toISOString().replace('Z', '000Z');

@@ -25,6 +25,13 @@ export interface Store<T> {
    * uids. Gives the way to stop.
    */
   onChange(listener: Listener<T>): () => void;
+  /**
+   * The resourceVersion up to which the store has every change of its selection, not counting what was assumed;
+   * `0` before the first list is complete.
+   */
+  reached(): string;
+  /** Calls the listener whenever `reached` has moved. Gives the way to stop. */
+  onReached(listener: () => void): () => void;
   /** Takes in what this process wrote, unless the store has something as new already. */
   assume(object: T): void;
   /** Ends the watch; listeners hear nothing more. */
@@ -67,6 +74,7 @@ export const watchStore = <T extends KubeObject>(
     log.error({ err: error, resource: resource.plural, key }, `${what} failed`);
   const cache = new Cache<T>();
   const listeners = new Listeners<T>(complain('a listener'));
+  const followers = new Set<() => void>();
   const stopping = new AbortController();
 
   const reduce = (object: T): T => {
@@ -83,6 +91,7 @@ export const watchStore = <T extends KubeObject>(
     const source = listWatch(client, resource, options, signal);
     for await (const change of watcher(source, { ...options.timing, what: resource.plural, log, signal })) {
       await listeners.tellInTurns(cache.take(reduced(change, reduce)));
+      for (const follow of followers) follow();
       if (change.type === 'page' && change.last) complete();
     }
   };
@@ -99,10 +108,16 @@ export const watchStore = <T extends KubeObject>(
     list: () => cache.list(),
     synced,
     onChange: (listener) => listeners.add(listener),
+    reached: () => cache.reached,
+    onReached: (listener) => {
+      followers.add(listener);
+      return () => followers.delete(listener);
+    },
     assume: (object) => listeners.tell(cache.assume(reduce(object))),
     stop: () => {
       stopping.abort();
       listeners.clear();
+      followers.clear();
     },
   };
 };

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { type Logger, pino } from 'pino';
 import { groupSources } from '../admission/groups.ts';
 import { identitiesFrom } from '../admission/identities.ts';
+import { announce } from '../admission/presence.ts';
 import { admissionServer } from '../admission/webhook.ts';
 import { IDENTITY_WEBHOOK, SCHEDULER, UPSTREAM_GROUPS_WEBHOOK } from '../api/names.ts';
 import {
@@ -39,6 +40,7 @@ import { foreignPods, runForeign } from '../lifecycle/foreign.ts';
 import { runLifecycle } from '../lifecycle/lifecycle.ts';
 import { removeOrphans } from '../lifecycle/orphans.ts';
 import { runProfiles } from '../profiles/reconciler.ts';
+import { watchReplicas } from '../profiles/replicas.ts';
 import { publishFacts } from '../scheduling/facts.ts';
 import { runScheduler } from '../scheduling/scheduler.ts';
 import { type ControllerConfig, loadConfig } from './config.ts';
@@ -48,6 +50,9 @@ import { providerOf } from './providers.ts';
 const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise<void>> => {
   const client = new KubeClient(loadKubeconfig(config.kubeconfig));
   const { provider, image } = providerOf(config);
+  // Before the profiles are listed: see there.
+  const presence = await announce(client, log);
+  const replicas = watchReplicas(client, log);
   const stores = {
     pods: watchStore(client, pods, { fieldSelector: `spec.schedulerName=${SCHEDULER}`, log }),
     profiles: watchStore(client, fargateProfiles, { log }),
@@ -77,7 +82,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   };
   // Not waited for: where somebody removed this kind, pods still start.
   const groupPolicies = watchStore(client, securityGroupPolicies, { log });
-  await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
+  await Promise.all([replicas.synced, ...Object.values(stores).map((store: Store<unknown>) => store.synced)]);
 
   const network = () => stores.networks.get(NETWORK);
   const { address, port, certificate, key } = config.webhook;
@@ -102,6 +107,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     log,
   });
   await admission.listen({ host: address, port });
+  presence.follow(stores.profiles);
 
   const shared = {
     client,
@@ -131,14 +137,15 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   });
   const lifecycle = runLifecycle(life);
   const guard = runForeign(shared);
-  const profiles = runProfiles({ ...shared, mapRoles: config.eks !== undefined, now: Date.now });
+  const profiles = runProfiles({ ...shared, replicas, mapRoles: config.eks !== undefined, now: Date.now });
   const eks = config.eks === undefined ? undefined : await runEks(config, config.eks, shared);
   const facts = publishFacts({ ...shared, region: config.region, places: config.places ?? {} });
   log.info({ provider: provider.name, image }, 'controller runs');
 
   return async () => {
+    await admission.close();
     await Promise.all([
-      admission.close(),
+      presence.stop(),
       scheduler.stop(),
       lifecycle.stop(),
       guard.stop(),
@@ -146,7 +153,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       profiles.stop(),
       eks?.stop(),
     ]);
-    for (const store of [...Object.values(stores), groupPolicies]) store.stop();
+    for (const store of [...Object.values(stores), groupPolicies, replicas]) store.stop();
     await client.close();
   };
 };

@@ -6,17 +6,22 @@ import type { Logger } from 'pino';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import { PROFILE_FINALIZER, PROFILE_LABEL, SCHEDULER } from '../api/names.ts';
 import { fargateProfiles, type Pod, pods as podKind } from '../api/resources.ts';
-import { nextStep, type Step } from '../core/profile/progress.ts';
-import { ApiError, isNotFound, type KubeClient } from '../kube/client.ts';
+import { isAnnounced, type ProfileStatus } from '../core/eks/create.ts';
+import { lagOf } from '../core/profile/live.ts';
+import { nextStep, type Problem, type Step } from '../core/profile/progress.ts';
+import { ApiError, isConflict, type KubeClient, orNothing } from '../kube/client.ts';
 import { type Controller, done, type Outcome, runController } from '../kube/controller.ts';
+import { versionOf } from '../kube/object.ts';
 import type { Store } from '../kube/store.ts';
 import { ensureRoleMapping } from './aws-auth.ts';
+import type { Replicas } from './replicas.ts';
 
 /** The ports of the reconciler. */
 export interface ProfilesContext {
   readonly client: KubeClient;
-  /** The store that admission matches by: what is in it is live. */
   readonly profiles: Store<FargateProfile>;
+  /** The replicas of admission, which a profile is live in before it is ACTIVE. */
+  readonly replicas: Replicas;
   /** Pods of our scheduler. */
   readonly pods: Store<Pod>;
   /** Whether pod execution roles are written to `aws-auth`. */
@@ -47,8 +52,13 @@ export const runProfiles = (context: ProfilesContext): Pick<Controller, 'stop'> 
     const profile = context.profiles.get(name);
     if (profile !== undefined && isLeaving(profile)) controller.enqueue(name);
   };
+  const enqueueWaiting = (): void => {
+    for (const profile of context.profiles.list())
+      if (!isLeaving(profile) && !isAnnounced(profile)) controller.enqueue(profile.metadata.name);
+  };
   const unsubscribe = [
     context.profiles.onChange((name) => controller.enqueue(name)),
+    context.replicas.onChange(enqueueWaiting),
     context.pods.onChange((_key, now, before) => {
       const pod = now ?? before;
       if (pod !== undefined) enqueueProfileOf(pod);
@@ -66,6 +76,18 @@ export const runProfiles = (context: ProfilesContext): Pick<Controller, 'stop'> 
 /** A profile that is being deleted: its pods go before it. */
 const isLeaving = ({ metadata }: FargateProfile): boolean => metadata.deletionTimestamp !== undefined;
 
+/** The condition that tells whether the selectors are live in every replica of admission. */
+const LIVE = 'Live';
+
+const liveOf = ({ status }: FargateProfile) => status?.conditions?.find(({ type }) => type === LIVE);
+
+/** Since when a profile waits for replicas of admission, milliseconds since 1970. */
+const waitingSince = (profile: FargateProfile): number => {
+  const live = liveOf(profile);
+  const since = live?.status === 'False' ? live.lastTransitionTime : profile.metadata.creationTimestamp;
+  return Date.parse(String(since));
+};
+
 /** Pods that run under a profile, as the API server has them now: a watch may not have brought the newest. */
 const podsOf = async (name: string, { client }: ProfilesContext): Promise<readonly Pod[]> => {
   const labelled = await client.list(podKind, { labelSelector: `${PROFILE_LABEL}=${name}` });
@@ -74,12 +96,8 @@ const podsOf = async (name: string, { client }: ProfilesContext): Promise<readon
 
 /** A profile that was deleted before it was held leaves its pods behind. */
 const afterwards = async (name: string, context: ProfilesContext): Promise<Outcome> => {
-  try {
-    await context.client.get(fargateProfiles, { name });
-    return { again: AGAIN_MS }; // made anew, and on its way here
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause;
-  }
+  const anew = await orNothing(context.client.get(fargateProfiles, { name }));
+  if (anew !== undefined) return { again: AGAIN_MS }; // on its way here
   await deletePods(await podsOf(name, context), context);
   return done;
 };
@@ -89,11 +107,17 @@ const reconcile = async (name: string, context: ProfilesContext): Promise<Outcom
   if (profile === undefined) return afterwards(name, context);
   const { metadata, spec, status } = profile;
   const deleting = isLeaving(profile);
+  const finalized = metadata.finalizers?.includes(PROFILE_FINALIZER) === true;
+  const announced = isAnnounced(profile);
+  const toAnnounce = finalized && !deleting && !announced;
   const own = deleting ? await podsOf(name, context) : [];
   const step = nextStep({
     deleting,
-    finalized: metadata.finalizers?.includes(PROFILE_FINALIZER) === true,
+    finalized,
     told: status?.status,
+    announced,
+    lag: toAnnounce ? lagOf(await context.replicas.at(versionOf(profile))) : undefined,
+    lagMs: context.now() - waitingSince(profile),
     roleProblem: deleting ? undefined : await mapRole(spec.podExecutionRoleArn, context),
     pods: own.length,
     deletingMs: deleting ? context.now() - Date.parse(String(metadata.deletionTimestamp)) : 0,
@@ -125,6 +149,8 @@ const act = async (
   switch (step.kind) {
     case 'nothing':
       return done;
+    case 'wait':
+      return { again: step.againMs };
     case 'hold':
       await setFinalizers(profile, [...(profile.metadata.finalizers ?? []), PROFILE_FINALIZER], context);
       return done; // the change comes back as an event
@@ -149,34 +175,50 @@ const setFinalizers = async (
   { client, profiles }: ProfilesContext,
 ): Promise<void> => {
   const metadata = { resourceVersion, finalizers };
-  try {
-    const written = await client.patch(fargateProfiles, { name }, { metadata }, { type: 'merge' });
-    // Without finalizers a profile that was being deleted is gone, and its last version is not to be kept.
-    if (!isLeaving(written)) profiles.assume(written);
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause; // gone in the meantime
-  }
+  const patched = client.patch(fargateProfiles, { name }, { metadata }, { type: 'merge' });
+  const written = await orNothing(patched); // it may be gone in the meantime
+  // Without finalizers a profile that was being deleted is gone, and its last version is not to be kept.
+  if (written !== undefined && !isLeaving(written)) profiles.assume(written);
 };
 
 const tell = async (
-  { metadata: { name, resourceVersion } }: FargateProfile,
-  status: NonNullable<FargateProfile['status']>['status'],
-  problem: string | undefined,
-  { client, profiles, log }: ProfilesContext,
+  profile: FargateProfile,
+  status: ProfileStatus,
+  problem: Problem | undefined,
+  { client, profiles, log, now }: ProfilesContext,
 ): Promise<void> => {
-  const code = status === 'CREATE_FAILED' ? 'AccessDenied' : 'InternalFailure';
-  const issues = problem === undefined ? [] : [{ code, message: problem, resourceIds: [name] }];
-  const patch = { metadata: { resourceVersion }, status: { status, health: { issues } } };
-  try {
-    const written = await client.patch(fargateProfiles, { name }, patch, {
-      type: 'merge',
-      subresource: 'status',
-    });
-    profiles.assume(written);
-    log.info({ profile: name, status, problem }, 'profile');
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause;
-  }
+  const { name, resourceVersion } = profile.metadata;
+  const issues = problem === undefined ? [] : [{ ...problem, resourceIds: [name] }];
+  const isLive = status === 'ACTIVE';
+  const told = {
+    status,
+    health: { issues },
+    ...(isLive ? { selectors: profile.spec.selectors } : {}),
+    ...(isLeaving(profile) ? {} : { conditions: [liveCondition(profile, isLive, problem, now())] }),
+  };
+  const patch = { metadata: { resourceVersion }, status: told };
+  const options = { type: 'merge', subresource: 'status' } as const;
+  const written = await orNothing(client.patch(fargateProfiles, { name }, patch, options));
+  if (written === undefined) return;
+  profiles.assume(written);
+  log.info({ profile: name, status, problem }, 'profile');
+};
+
+const liveCondition = (
+  profile: FargateProfile,
+  isLive: boolean,
+  problem: Problem | undefined,
+  now: number,
+) => {
+  const before = liveOf(profile);
+  const status = isLive ? 'True' : 'False';
+  return {
+    type: LIVE,
+    status,
+    reason: isLive ? 'InEveryReplica' : (problem?.code ?? 'Waiting'),
+    message: problem?.message ?? 'every replica of admission matches by these selectors',
+    lastTransitionTime: before?.status === status ? before.lastTransitionTime : new Date(now).toISOString(),
+  };
 };
 
 /** Deletes pods, gracefully; those that are leaving already are left to it. */
@@ -185,10 +227,10 @@ const deletePods = async (own: readonly Pod[], { client, log }: ProfilesContext)
     if (metadata.deletionTimestamp !== undefined) continue;
     const { namespace = '', name = '', uid } = metadata;
     try {
-      await client.delete(podKind, { namespace, name }, { uid });
+      await orNothing(client.delete(podKind, { namespace, name }, { uid }));
       log.info({ pod: `${namespace}/${name}` }, 'pod deleted with its profile');
     } catch (cause) {
-      if (!(isNotFound(cause) || (cause instanceof ApiError && cause.status === 409))) throw cause;
+      if (!isConflict(cause)) throw cause; // made anew under the same name
     }
   }
 };

@@ -1,12 +1,31 @@
-/** Several replicas of the API on one cluster: their changes of profiles come one after the other. */
+/**
+ * Several replicas on one cluster: their changes of profiles come one after the other, and a profile is ACTIVE when
+ * it is live in every replica of admission.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { leases, namespaces } from '../../src/api/resources.ts';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { announce } from '../../src/admission/presence.ts';
+import { admissionServer } from '../../src/admission/webhook.ts';
+import { definitionOf, KINDS } from '../../src/api/crds.ts';
+import type { FargateProfile } from '../../src/api/fargate-profile.ts';
+import { fargateProfiles, leases, namespaces, pods } from '../../src/api/resources.ts';
+import { profileStatus } from '../../src/core/eks/create.ts';
 import { turns } from '../../src/eks/turn.ts';
+import { until } from '../../src/host/wait.ts';
+import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient } from '../../src/kube/client.ts';
+import { watchStore } from '../../src/kube/store.ts';
+import { runProfiles } from '../../src/profiles/reconciler.ts';
+import { watchReplicas } from '../../src/profiles/replicas.ts';
 import { startApiServer, type TestApiServer } from '../support/apiserver.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { podIn } from '../support/product.ts';
 
 const NAMESPACE = 'cloister-system';
+const log = pino({ level: 'silent' });
+/** What is under test waits for no more than this after a fault has ended. */
+const BACKOFF = { firstMs: 50, longestMs: 200 };
 let server: TestApiServer;
 let client: KubeClient;
 
@@ -52,3 +71,143 @@ it('take over from one that died with the turn', async () => {
   expect(performance.now() - began).toBeGreaterThan(500);
   expect((await client.get(leases, key)).spec?.holderIdentity).toBe('');
 }, 30_000);
+
+describe('a profile', () => {
+  /** Only the profiles of the second replica come by way of it. */
+  let proxy: FaultProxy;
+  let replicas: readonly Replica[];
+  const stops: (() => unknown)[] = [];
+
+  /** One replica of admission, as `main/controller.ts` wires it. */
+  const startReplica = async (reader: KubeClient) => {
+    const presence = await announce(client, log);
+    const profiles = watchStore(reader, fargateProfiles, { log, timing: { backoff: BACKOFF } });
+    await profiles.synced;
+    const { certificate, key } = server.pki.server;
+    const admission = admissionServer({
+      profiles: () => profiles.list(),
+      microVM: () => undefined,
+      tls: { certificate, key: key ?? '' },
+      log,
+    });
+    presence.follow(profiles);
+    stops.push(() => admission.close(), presence.stop, profiles.stop);
+    /** Whether it takes pods of that namespace. */
+    const takes = async (namespace: string): Promise<boolean> => {
+      const review = {
+        apiVersion: 'admission.k8s.io/v1',
+        kind: 'AdmissionReview',
+        request: { uid: 'u', operation: 'CREATE', namespace, object: podIn(namespace, 'p') },
+      };
+      const answer = await admission.inject({ method: 'POST', url: '/mutate', payload: review });
+      return answer.json<{ response: { patch?: string } }>().response.patch !== undefined;
+    };
+    return { name: presence.name, takes };
+  };
+  type Replica = Awaited<ReturnType<typeof startReplica>>;
+
+  beforeAll(async () => {
+    await applyManifests(client, KINDS.map(definitionOf), 'test');
+    proxy = await startFaultProxy(server.config.server);
+    const proxied = new KubeClient({ ...server.config, server: proxy.url });
+    replicas = [await startReplica(client), await startReplica(proxied)];
+    const stores = {
+      profiles: watchStore(client, fargateProfiles, { log }),
+      pods: watchStore(client, pods, { log }),
+      replicas: watchReplicas(client, log),
+    };
+    await Promise.all(Object.values(stores).map((store) => store.synced));
+    const reconciler = runProfiles({ client, ...stores, mapRoles: false, log, now: Date.now });
+    stops.unshift(() => reconciler.stop());
+    stops.push(...Object.values(stores).map((store) => store.stop), () => proxied.close(), proxy.close);
+  }, 60_000);
+
+  afterAll(async () => {
+    for (const stop of stops) await stop();
+  }, 60_000);
+
+  const create = (name: string) =>
+    client.create(fargateProfiles, {
+      apiVersion: 'cloister.dev/v1alpha1',
+      kind: 'FargateProfile',
+      metadata: { name },
+      spec: { selectors: [{ namespace: name }] },
+    });
+
+  const untilStatus = (name: string, status: string): Promise<FargateProfile> =>
+    until(
+      async () => {
+        const profile = await client.get(fargateProfiles, { name });
+        return profileStatus(profile) === status ? profile : undefined;
+      },
+      { limitMs: 30_000, everyMs: 20, what: `profile ${name} to be ${status}` },
+    );
+
+  const takenBy = (namespace: string) => Promise.all(replicas.map(({ takes }) => takes(namespace)));
+
+  it('that is ACTIVE is live in every replica', async () => {
+    await create('both');
+    await untilStatus('both', 'ACTIVE');
+    expect(await takenBy('both')).toEqual([true, true]);
+  });
+
+  it('is not ACTIVE while one replica lags behind, says which, and is when that has caught up', async () => {
+    proxy.cut();
+    await create('late');
+    const { status } = await until(
+      async () => {
+        const profile = await client.get(fargateProfiles, { name: 'late' });
+        return profile.status?.health?.issues.length === 1 ? profile : undefined;
+      },
+      { limitMs: 30_000, what: 'the profile to tell what it waits for' },
+    );
+    expect(status).toMatchObject({
+      status: 'CREATING',
+      health: {
+        issues: [
+          {
+            code: 'ClusterUnreachable',
+            message: `1 of 2 replicas of admission do not have the profile yet: ${replicas[1]?.name}`,
+            resourceIds: ['late'],
+          },
+        ],
+      },
+      conditions: [{ type: 'Live', status: 'False' }],
+    });
+    expect(await takenBy('late')).toEqual([true, false]);
+    proxy.heal();
+    const active = await untilStatus('late', 'ACTIVE');
+    expect(await takenBy('late')).toEqual([true, true]);
+    expect(active.status).toMatchObject({
+      health: { issues: [] },
+      conditions: [{ type: 'Live', status: 'True' }],
+    });
+  }, 60_000);
+
+  it('whose selectors change is CREATING until the new ones are live', async () => {
+    proxy.cut();
+    const spec = { selectors: [{ namespace: 'changed' }] };
+    const changed = await client.patch(fargateProfiles, { name: 'both' }, { spec }, { type: 'merge' });
+    expect(profileStatus(changed)).toBe('CREATING');
+    expect(await takenBy('changed')).toEqual([true, false]);
+    proxy.heal();
+    await untilStatus('both', 'ACTIVE');
+    expect(await takenBy('changed')).toEqual([true, true]);
+    expect(await takenBy('both')).toEqual([false, false]);
+  }, 60_000);
+
+  it('does not wait for a replica that has died', async () => {
+    const name = 'admission-dead';
+    await client.create(leases, {
+      metadata: { namespace: NAMESPACE, name, labels: { 'cloister.dev/admission': 'replica' } },
+      spec: { holderIdentity: name, leaseDurationSeconds: 2 },
+    });
+    await create('heir');
+    const { status } = await client.get(fargateProfiles, { name: 'heir' });
+    expect(status?.status).not.toBe('ACTIVE');
+    await untilStatus('heir', 'ACTIVE');
+    expect(
+      (await client.list(leases, { namespace: NAMESPACE })).map(({ metadata }) => metadata.name),
+    ).not.toContain(name);
+  }, 60_000);
+});

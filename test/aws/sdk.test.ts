@@ -156,8 +156,9 @@ describe('a profile', () => {
     });
     expect([status, json['fargateProfile']]).toMatchObject([
       200,
-      { selectors: [{ namespace: 'other', labels: { a: '*' } }], subnets: ['private-b'], status: 'ACTIVE' },
+      { selectors: [{ namespace: 'other', labels: { a: '*' } }], subnets: ['private-b'], status: 'CREATING' },
     ]);
+    await active('changed'); // the new selectors are live
     const stored = await test.product.client.get(fargateProfiles, { name: 'changed' });
     expect(stored.spec).toMatchObject({ podExecutionRoleArn: ROLE, policy: { privileged: true } });
     expect((await update({ selectors: [] })).json['message']).toBe(

@@ -247,7 +247,8 @@ const writes = (log: string): readonly string[] =>
         stage === 'ResponseComplete' &&
         user.username === 'cloister:controller' &&
         ['create', 'update', 'patch', 'delete'].includes(verb) &&
-        objectRef?.resource !== 'events',
+        // The Lease of admission is renewed whether there are pods or not.
+        !['events', 'leases'].includes(objectRef?.resource ?? ''),
     )
     .map(({ verb, objectRef }) => join(`${verb} ${objectRef?.resource}`, objectRef?.subresource ?? ''));
 

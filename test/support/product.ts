@@ -273,6 +273,10 @@ export const ensureFargate = async (client: KubeClient, name: string): Promise<v
     everyMs: 200,
     what: `profile ${name} to be accepted`,
   });
+  await until(async () => (await client.get(fargateProfiles, { name })).status?.status === 'ACTIVE', {
+    limitMs: 30_000,
+    what: `profile ${name} to be ACTIVE`,
+  });
   await until(() => client.get(serviceAccounts, { namespace: name, name: 'default' }), {
     limitMs: 30_000,
     what: 'the default service account',

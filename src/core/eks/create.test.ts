@@ -11,11 +11,13 @@ import {
 import { errorBody, membersOf } from './errors.ts';
 
 const ROLE = 'arn:aws:iam::111122223333:role/pods';
+const SELECTORS = [{ namespace: 'n' }];
 const GOOD = { podExecutionRoleArn: ROLE, selectors: [{ namespace: 'n' }] };
 
 const existing = (name: string, status?: ProfileStatus, deletionTimestamp?: string): ExistingProfile => ({
   metadata: { name, deletionTimestamp },
-  status: status && { status },
+  spec: { selectors: SELECTORS },
+  status: status && { status, selectors: SELECTORS },
 });
 const cluster = (more: Partial<ClusterView> = {}): ClusterView => ({
   name: 'c',
@@ -41,6 +43,11 @@ describe('profileStatus', () => {
     ['DELETE_FAILED', '2026-01-01T00:00:00Z', 'DELETE_FAILED'],
   ])('told %s, deleted %s: %s', (told, deleted, expected) => {
     expect(profileStatus(existing('x', told, deleted))).toBe(expected);
+  });
+
+  it('is CREATING again while changed selectors are not live yet', () => {
+    const changed = { ...existing('x', 'ACTIVE'), spec: { selectors: [{ namespace: 'other' }] } };
+    expect(profileStatus(changed)).toBe('CREATING');
   });
 });
 

@@ -1,5 +1,6 @@
 /** Requests that change profiles: whether they may go on, checked in the order of spec/fargate.md §1.3. */
 import type { Places, SubnetLike } from '../placement/subnets.ts';
+import { type Selectors, sameSelectors } from '../profile/live.ts';
 import {
   checkCount,
   checkName,
@@ -18,17 +19,22 @@ export type ProfileStatus = 'CREATING' | 'ACTIVE' | 'DELETING' | 'CREATE_FAILED'
 /** What is read of a profile that exists. */
 export interface ExistingProfile {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string | undefined };
-  readonly status?: { readonly status?: ProfileStatus } | undefined;
+  readonly spec: { readonly selectors: Selectors };
+  readonly status?: { readonly status?: ProfileStatus; readonly selectors?: Selectors } | undefined;
 }
 
+/** ACTIVE was told of the very selectors that it has now. */
+export const isAnnounced = ({ spec, status }: ExistingProfile): boolean =>
+  status?.status === 'ACTIVE' && sameSelectors(spec.selectors, status.selectors ?? []);
+
 /**
- * The state of a profile. One that nobody has looked at yet is being created; one that is being deleted says so
- * from the first moment, unless that has failed.
+ * The state of a profile. One that nobody has looked at yet is being created, and so is one whose selectors were
+ * changed, until they are live; one that is being deleted says so from the first moment, unless that has failed.
  */
-export const profileStatus = ({ metadata, status }: ExistingProfile): ProfileStatus => {
-  const told = status?.status;
-  if (metadata.deletionTimestamp !== undefined) return told === 'DELETE_FAILED' ? told : 'DELETING';
-  return told ?? 'CREATING';
+export const profileStatus = (profile: ExistingProfile): ProfileStatus => {
+  const told = profile.status?.status;
+  if (profile.metadata.deletionTimestamp !== undefined) return told === 'DELETE_FAILED' ? told : 'DELETING';
+  return told === 'ACTIVE' && !isAnnounced(profile) ? 'CREATING' : (told ?? 'CREATING');
 };
 
 /** The parts of a profile that callers choose. Null counts as absent. */

@@ -1,21 +1,68 @@
 import { expect, it } from 'vitest';
-import { DRAIN_LIMIT_MS, nextStep, type ProfileNow, type Step } from './progress.ts';
+import {
+  DRAIN_LIMIT_MS,
+  LAG_LIMIT_MS,
+  LAG_TOLD_MS,
+  nextStep,
+  type ProfileNow,
+  type Step,
+} from './progress.ts';
 
 const now = (more: Partial<ProfileNow>): ProfileNow => ({
   deleting: false,
   finalized: true,
   told: undefined,
+  announced: false,
+  lag: undefined,
+  lagMs: 0,
   roleProblem: undefined,
   pods: 0,
   deletingMs: 0,
   ...more,
 });
 
+const LAG = '1 of 2 replicas of admission do not have the profile yet: a';
+
+const UNREACHABLE: Step = {
+  kind: 'tell',
+  status: 'CREATING',
+  problem: { code: 'ClusterUnreachable', message: LAG },
+};
+
 it.each<[string, Partial<ProfileNow>, Step]>([
   ['new, by kubectl', { finalized: false }, { kind: 'hold' }],
   ['held', {}, { kind: 'tell', status: 'ACTIVE' }],
-  ['told', { told: 'ACTIVE' }, { kind: 'nothing' }],
-  ['without its role', { roleProblem: 'no' }, { kind: 'tell', status: 'CREATE_FAILED', problem: 'no' }],
+  ['told', { told: 'ACTIVE', announced: true }, { kind: 'nothing' }],
+  ['told, when a replica starts', { told: 'ACTIVE', announced: true, lag: LAG }, { kind: 'nothing' }],
+  ['told of other selectors', { told: 'ACTIVE' }, { kind: 'tell', status: 'ACTIVE' }],
+  ['told of other selectors, which are not live', { told: 'ACTIVE', lag: LAG }, UNREACHABLE],
+  ['not live yet', { lag: LAG }, { kind: 'wait', againMs: LAG_TOLD_MS }],
+  ['not live for two seconds', { lag: LAG, lagMs: LAG_TOLD_MS }, UNREACHABLE],
+  [
+    'not live, told',
+    { lag: LAG, lagMs: LAG_LIMIT_MS - 1, told: 'CREATING' },
+    { kind: 'wait', againMs: LAG_TOLD_MS },
+  ],
+  [
+    'not live for too long',
+    { lag: LAG, lagMs: LAG_LIMIT_MS, told: 'CREATING' },
+    {
+      kind: 'tell',
+      status: 'CREATE_FAILED',
+      problem: { code: 'InternalFailure', message: `after 60 seconds ${LAG}` },
+    },
+  ],
+  [
+    'not live for too long, told',
+    { lag: LAG, lagMs: LAG_LIMIT_MS, told: 'CREATE_FAILED' },
+    { kind: 'wait', againMs: LAG_TOLD_MS },
+  ],
+  ['live after all', { told: 'CREATE_FAILED', lagMs: LAG_LIMIT_MS }, { kind: 'tell', status: 'ACTIVE' }],
+  [
+    'without its role',
+    { roleProblem: 'no' },
+    { kind: 'tell', status: 'CREATE_FAILED', problem: { code: 'AccessDenied', message: 'no' } },
+  ],
   ['without its role, told', { roleProblem: 'no', told: 'CREATE_FAILED' }, { kind: 'nothing' }],
   ['with its role after all', { told: 'CREATE_FAILED' }, { kind: 'tell', status: 'ACTIVE' }],
   ['leaving with pods', { deleting: true, pods: 2, told: 'ACTIVE' }, { kind: 'drain', tell: 'DELETING' }],
@@ -28,7 +75,10 @@ it.each<[string, Partial<ProfileNow>, Step]>([
     {
       kind: 'drain',
       tell: 'DELETE_FAILED',
-      problem: '2 pods of the profile are still there after 15 minutes',
+      problem: {
+        code: 'InternalFailure',
+        message: '2 pods of the profile are still there after 15 minutes',
+      },
     },
   ],
   [
