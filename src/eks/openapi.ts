@@ -1,7 +1,13 @@
 /** The OpenAPI document, made from the routes and their schemas. */
 import swagger from '@fastify/swagger';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { fastify } from 'fastify';
 import { ERROR_TYPES, statusOf } from '../core/eks/errors.ts';
+import { clusterRoutes } from './clusters.ts';
+import type { EksContext } from './context.ts';
 import type { EksInstance } from './instance.ts';
+import { profileRoutes } from './profile-routes.ts';
+import { tagRoutes } from './tags.ts';
 
 /** Where the document is served, without a signature. */
 const PATH = '/openapi.json';
@@ -54,4 +60,23 @@ export const describeApi = async (server: EksInstance, cluster: string): Promise
     }),
   });
   server.get(PATH, async () => server.swagger());
+};
+
+/** The document of a cluster's API without the API: no route is ever asked, so none needs its ports. */
+export const openApiDocument = async (cluster: string): Promise<object> => {
+  const server = fastify().withTypeProvider<TypeBoxTypeProvider>();
+  const context = { cluster: { name: cluster }, settings: { updates: true } } as EksContext;
+  const services = { takeTurn: unasked, wrote: unasked };
+  await describeApi(server, cluster);
+  profileRoutes(server, context, services);
+  clusterRoutes(server, context);
+  tagRoutes(server, context, services);
+  await server.ready();
+  const document = server.swagger();
+  await server.close();
+  return document;
+};
+
+const unasked = (): never => {
+  throw new Error('this server only describes itself');
 };

@@ -5,8 +5,8 @@ import { ROOT } from '../host/script.ts';
 import { generate } from './gen.ts';
 
 /** Generated files whose content in the checkout is not what the source gives. */
-export const staleFiles = (): readonly string[] =>
-  Object.entries(generate())
+export const staleFiles = async (): Promise<readonly string[]> =>
+  Object.entries(await generate())
     .filter(
       ([path, content]) =>
         !existsSync(join(ROOT, path)) || readFileSync(join(ROOT, path), 'utf8') !== content,
@@ -14,9 +14,9 @@ export const staleFiles = (): readonly string[] =>
     .map(([path]) => path);
 
 /** The command. */
-export const gen = (): void => {
-  const all = generate();
-  for (const path of staleFiles()) {
+export const gen = async (): Promise<void> => {
+  const all = await generate();
+  for (const path of await staleFiles()) {
     mkdirSync(dirname(join(ROOT, path)), { recursive: true });
     writeFileSync(join(ROOT, path), all[path] as string);
     process.stdout.write(`${path}\n`);

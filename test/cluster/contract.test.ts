@@ -378,8 +378,8 @@ describe('the controller', () => {
 });
 
 describe('generated manifests', () => {
-  it('are what is installed, as YAML', () => {
-    for (const [path, content] of Object.entries(generate())) {
+  it('are what is installed, as YAML', async () => {
+    for (const [path, content] of Object.entries(await generate())) {
       const documents = loadAll(content).filter(Boolean);
       expect(documents.length, path).toBeGreaterThan(0);
       expect(loadAll(documents.map((one) => `---\n${dump(one)}`).join(''))).toEqual(documents);
