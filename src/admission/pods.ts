@@ -4,11 +4,18 @@ import type { FargateProfile } from '../api/fargate-profile.ts';
 import { type Admission, admit } from '../core/admission/mutate.ts';
 import type { Pod } from '../core/pod.ts';
 import { latestMatcher } from '../core/profile/latest.ts';
+import type { Gates } from './gates.ts';
 import type { Identities } from './identities.ts';
 import { type AdmissionRequest, type Answer, refuse } from './review.ts';
 
 /** The profiles as they are now. */
 export type Profiles = () => readonly FargateProfile[];
+
+/** What pods get besides what makes them ours. Gates are for all pods: a balancer sends connections to any. */
+export interface Additions {
+  readonly identities?: Identities | undefined;
+  readonly gates?: Gates | undefined;
+}
 
 const answer = (admission: Admission): Answer => {
   switch (admission.kind) {
@@ -30,7 +37,7 @@ const FAIL_OPEN = 'Cloister could not look at this pod and has left it to its sc
 export const podReviewer = (
   profiles: Profiles,
   log: Logger,
-  identities?: Identities,
+  { identities, gates }: Additions = {},
 ): ((request: AdmissionRequest) => Promise<Answer>) => {
   const matcher = latestMatcher(profiles);
   return async (request) => {
@@ -43,13 +50,13 @@ export const podReviewer = (
       if (request.operation !== 'CREATE') return { allowed: true };
       const admission = admit(matcher(), pod, namespace);
       const roles = admission.kind === 'mutated' ? await identities?.patch(pod, namespace) : undefined;
+      const waits = admission.kind === 'refused' ? undefined : gates?.patch(pod, namespace);
       const ms = Math.round((performance.now() - start) * 1000) / 1000;
       const level = admission.kind === 'untouched' ? 'debug' : 'info';
       const profile = 'profile' in admission ? admission.profile : undefined;
       log[level]({ namespace, pod: name, profile, outcome: admission.kind, ms }, 'pod reviewed');
-      return admission.kind === 'mutated'
-        ? answer({ ...admission, patch: [...admission.patch, ...(roles ?? [])] })
-        : answer(admission);
+      const { allowed, patch = [], ...rest } = answer(admission);
+      return { allowed, patch: [...patch, ...(roles ?? []), ...(waits ?? [])], ...rest };
     } catch (error) {
       log.error({ namespace, pod: name, err: error }, 'pod could not be reviewed');
       return { allowed: true, warnings: [`${FAIL_OPEN} ${error instanceof Error ? error.message : error}`] };

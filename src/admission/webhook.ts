@@ -14,6 +14,7 @@ import {
 } from './configuration.ts';
 import { type DependentsNow, deletionReviewer } from './deletions.ts';
 import { type EphemeralContext, ephemeralReviewer } from './ephemeral.ts';
+import type { Gates } from './gates.ts';
 import { type GroupSources, groupsGuard, groupsReviewer } from './groups.ts';
 import type { Identities } from './identities.ts';
 import { podReviewer } from './pods.ts';
@@ -38,6 +39,8 @@ export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 
   readonly groups?: GroupSources;
   /** What may use security groups and prefix lists. Without it, nothing does. */
   readonly dependents?: DependentsNow;
+  /** Without it, no pod waits for a balancer. */
+  readonly gates?: Gates;
 }
 
 /** Largest review in bytes: the API server's own limit of 3 MiB for a request, twice (object and wrapping). */
@@ -60,6 +63,7 @@ export const admissionServer = ({
   tls,
   log,
   identities,
+  gates,
   groups,
   dependents,
   ...limits
@@ -86,7 +90,7 @@ export const admissionServer = ({
       reviewed(body.request.uid, await answer(body.request)),
     );
   };
-  route(MUTATE_PATH, podReviewer(limits.profiles, log, identities));
+  route(MUTATE_PATH, podReviewer(limits.profiles, log, { identities, gates }));
   if (groups !== undefined) {
     route(MUTATE_GROUPS_PATH, groupsReviewer(groups, log));
     route(VALIDATE_GROUPS_PATH, groupsGuard(groups, log));

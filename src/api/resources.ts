@@ -9,6 +9,8 @@ import type * as authentication from 'kubernetes-types/authentication/v1.js';
 import type * as certificates from 'kubernetes-types/certificates/v1.js';
 import type * as coordination from 'kubernetes-types/coordination/v1.js';
 import type * as core from 'kubernetes-types/core/v1.js';
+import type * as discovery from 'kubernetes-types/discovery/v1.js';
+import type * as networking from 'kubernetes-types/networking/v1.js';
 import type * as rbac from 'kubernetes-types/rbac/v1.js';
 import type * as storage from 'kubernetes-types/storage/v1.js';
 import { GROUP, VERSION } from '../core/names.ts';
@@ -43,6 +45,9 @@ export type Namespace = Whole<core.Namespace>;
 export type Event = core.Event;
 export type Secret = Whole<core.Secret>;
 export type ConfigMap = Whole<core.ConfigMap>;
+export type Service = Whole<core.Service>;
+export type Ingress = Whole<networking.Ingress>;
+export type EndpointSlice = Whole<discovery.EndpointSlice>;
 export type ServiceAccount = Whole<core.ServiceAccount>;
 export type PersistentVolumeClaim = Whole<core.PersistentVolumeClaim>;
 export type PersistentVolume = Whole<core.PersistentVolume>;
@@ -86,6 +91,13 @@ export const namespaces = coreV1<Namespace>('Namespace', 'namespaces', 'cluster'
 export const events = coreV1<Event>('Event', 'events', 'namespaced');
 export const secrets = coreV1<Secret>('Secret', 'secrets', 'namespaced');
 export const configMaps = coreV1<ConfigMap>('ConfigMap', 'configmaps', 'namespaced');
+export const services = coreV1<Service>('Service', 'services', 'namespaced');
+export const ingresses = inGroup('networking.k8s.io', 'v1')<Ingress>('Ingress', 'ingresses', 'namespaced');
+export const endpointSlices = inGroup('discovery.k8s.io', 'v1')<EndpointSlice>(
+  'EndpointSlice',
+  'endpointslices',
+  'namespaced',
+);
 export const serviceAccounts = coreV1<ServiceAccount>('ServiceAccount', 'serviceaccounts', 'namespaced');
 export const persistentVolumeClaims = coreV1<PersistentVolumeClaim>(
   'PersistentVolumeClaim',

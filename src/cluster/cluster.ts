@@ -1,6 +1,7 @@
 /** Starting, stopping and describing an embedded cluster. Every call may be interrupted and repeated. */
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeBalancerNetwork } from '../compute/local/balancer.ts';
 import { attach, createRouter, route } from '../compute/local/router.ts';
 import { cacheFolder } from '../host/folders.ts';
 import { addNamespace, inNamespace, namespaceExists } from '../host/namespace.ts';
@@ -26,6 +27,8 @@ import { registryProgram } from './packages.ts';
 import { writeKubeconfig } from './pki.ts';
 import {
   API_PORT,
+  BALANCERS_ADDRESS,
+  BALANCERS_CIDR,
   CONTROL_ADDRESS,
   EKS_DOOR_PORT,
   NODE_ADDRESS,
@@ -113,10 +116,12 @@ const settle = (options: ClusterOptions): ClusterRecord => {
 };
 
 const makeNetwork = async ({ name, nodes, egress }: ClusterRecord): Promise<void> => {
-  const { router, control, node } = namespaces(name);
+  const { router, control, node, balancer } = namespaces(name);
   await createRouter({ name: router, egress });
   await addNamespace(control);
   await attach({ router, namespace: control, address: CONTROL_ADDRESS });
+  const balancers = { address: BALANCERS_ADDRESS, cidr: BALANCERS_CIDR };
+  await makeBalancerNetwork({ router, namespace: balancer, ...balancers });
   if (!nodes) return;
   await addNamespace(node);
   await attach({ router, namespace: node, address: NODE_ADDRESS });

@@ -177,32 +177,62 @@ export const chooseMirror = (targets: string, codename: string): string | undefi
   return own[0];
 };
 
-const INSTALLED_REGISTRY = '/usr/bin/docker-registry';
+/** A program that is taken out of its Debian package, because installing that would start a service on the host. */
+interface Taken {
+  readonly package: string;
+  /** Path of the program on a host that has the package. */
+  readonly path: string;
+}
 
-/**
- * Debian's docker-registry. Installing the package would start a service on all interfaces of the host, so
- * the program is taken out of the package, once per machine.
- * @returns path of the program
- */
-export const registryProgram = async (cache: string): Promise<string> => {
-  const program = join(cache, 'docker-registry', 'docker-registry');
-  if (existsSync(program)) return program;
-  if (existsSync(INSTALLED_REGISTRY)) return INSTALLED_REGISTRY;
+const REGISTRY: Taken = { package: 'docker-registry', path: '/usr/bin/docker-registry' };
+const PROXY: Taken = { package: 'haproxy', path: '/usr/sbin/haproxy' };
+
+/** Where the libraries of a package are, below its root (Debian Policy 9.1.1, multiarch). */
+const LIBRARIES = 'usr/lib/x86_64-linux-gnu';
+
+/** Fetches a package with the libraries that this host lacks, and unpacks all into one folder, once per machine. */
+const take = async ({ package: name, path }: Taken, cache: string): Promise<string> => {
+  const folder = join(cache, name);
+  if (existsSync(join(folder, path))) return folder;
   mkdirSync(cache, { recursive: true });
-  const scratch = mkdtempSync(join(cache, 'docker-registry.unfinished-'));
+  const scratch = mkdtempSync(join(cache, `${name}.unfinished-`));
   try {
-    await exec('apt-get', ['-q', 'download', 'docker-registry'], { cwd: scratch, limitMs: 300_000 });
-    const file = readdirSync(scratch).find((entry) => entry.endsWith('.deb')) as string;
-    await exec('dpkg-deb', ['-x', file, 'unpacked'], { cwd: scratch });
-    mkdirSync(join(cache, 'docker-registry'), { recursive: true });
-    renameSync(join(scratch, 'unpacked', INSTALLED_REGISTRY), program);
-    return program;
+    const debs = join(scratch, 'debs');
+    mkdirSync(join(debs, 'partial'), { recursive: true });
+    const settings = [
+      '-o',
+      `Dir::Cache::archives=${debs}`,
+      '-o',
+      'Debug::NoLocking=1',
+      '-o',
+      'APT::Sandbox::User=root',
+    ];
+    const args = ['-q', '-y', '--download-only', '--no-install-recommends', ...settings, 'install', name];
+    await exec('apt-get', args, { limitMs: 300_000 });
+    for (const file of readdirSync(debs).filter((entry) => entry.endsWith('.deb')))
+      await exec('dpkg-deb', ['-x', join(debs, file), join(scratch, 'root')]);
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(join(scratch, 'root'), folder);
+    return folder;
   } catch (cause) {
     throw new Error(
-      `Debian's docker-registry cannot be fetched; check the network, then repeat: ${(cause as Error).message}`,
+      `Debian's ${name} cannot be fetched; check the network, then repeat: ${(cause as Error).message}`,
       { cause },
     );
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+};
+
+/** Debian's docker-registry. @returns path of the program */
+export const registryProgram = async (cache: string): Promise<string> =>
+  existsSync(REGISTRY.path) ? REGISTRY.path : join(await take(REGISTRY, cache), REGISTRY.path);
+
+/** Debian's HAProxy. @returns path of the program, and the folder of libraries that this host lacks */
+export const proxyProgram = async (
+  cache: string,
+): Promise<{ readonly program: string; readonly libraries?: string }> => {
+  if (existsSync(PROXY.path)) return { program: PROXY.path };
+  const folder = await take(PROXY, cache);
+  return { program: join(folder, PROXY.path), libraries: join(folder, LIBRARIES) };
 };

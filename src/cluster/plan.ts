@@ -31,6 +31,10 @@ export const NODE_ADDRESS = '10.42.0.3';
 export const NODE_PODS_CIDR = '10.42.1.0/24';
 export const NODE_NAME = privateName(NODE_ADDRESS, REGION);
 
+/** The balancers' addresses, and the first of them, which is that of their namespace. */
+export const BALANCERS_CIDR = '10.42.2.0/24';
+export const BALANCERS_ADDRESS = '10.42.2.1';
+
 /** Who issues service-account tokens. */
 export const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
@@ -61,10 +65,13 @@ export const requireName = (name: string): void => {
 };
 
 /** Network namespaces of a cluster besides those of its machines. */
-export const namespaces = (name: string): { router: string; control: string; node: string } => ({
+export const namespaces = (
+  name: string,
+): { router: string; control: string; node: string; balancer: string } => ({
   router: `${name}-router`,
   control: `${name}-control`,
   node: `${name}-node`,
+  balancer: `${name}-balancer`,
 });
 
 /** Control group of the ordinary node and its pods, by its name below each hierarchy's root. */
@@ -90,6 +97,8 @@ export const places = (state: string) => ({
   adminKubeconfig: join(state, 'kubeconfig'),
   /** For the product, inside NAME-control. */
   productKubeconfig: join(state, 'config', 'product.conf'),
+  /** Configuration, sockets and log of the balancers. */
+  balancer: join(state, 'balancer'),
   /** Directories of machines. */
   machines: join(state, 'machines'),
   /** How the API server asks whose a token of `aws eks get-token` is. */

@@ -75,6 +75,23 @@ const Places = Type.Object(
   },
 );
 
+const Balancing = Type.Object(
+  {
+    cidr: Type.String({ description: "The balancers' addresses; the first four are not given out." }),
+    namespace: Type.String({ description: 'Network namespace in which all of them are local.' }),
+    directory: Type.String({ description: 'Where HAProxy keeps its files.' }),
+    program: Type.String({ description: 'Path of HAProxy.' }),
+    libraries: Type.Optional(Type.String({ description: 'Folder of libraries that the host lacks.' })),
+  },
+  {
+    additionalProperties: false,
+    description: 'Balancers by HAProxy on this host; left out, Services and Ingresses are left to others.',
+  },
+);
+
+/** Settings of the balancers. */
+export type BalancingConfig = Static<typeof Balancing>;
+
 const Schema = Type.Object(
   {
     kubeconfig: Type.String({ description: 'Path of the kubeconfig of user cloister:controller.' }),
@@ -120,6 +137,7 @@ const Schema = Type.Object(
         { additionalProperties: false },
       ),
     ]),
+    balancing: Type.Optional(Balancing),
     eks: Type.Optional(Eks),
     places: Type.Optional(Places),
     vcpuQuota: Type.Optional(

@@ -43,6 +43,7 @@ import { runProfiles } from '../profiles/reconciler.ts';
 import { watchReplicas } from '../profiles/replicas.ts';
 import { publishFacts } from '../scheduling/facts.ts';
 import { runScheduler } from '../scheduling/scheduler.ts';
+import { prepareBalancing } from './balancing.ts';
 import { type ControllerConfig, loadConfig } from './config.ts';
 import { runEks } from './eks.ts';
 import { providerOf } from './providers.ts';
@@ -85,6 +86,9 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   await Promise.all([replicas.synced, ...Object.values(stores).map((store: Store<unknown>) => store.synced)]);
 
   const network = () => stores.networks.get(NETWORK);
+  const balancing =
+    config.balancing === undefined ? undefined : await prepareBalancing(config.balancing, client, log);
+
   const { address, port, certificate, key } = config.webhook;
   const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
   const admission = admissionServer({
@@ -103,6 +107,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       groups: await client.list(securityGroups),
       clusterGroup: network()?.spec.clusterSecurityGroup,
     }),
+    ...(balancing && { gates: balancing.gates }),
     tls,
     log,
   });
@@ -139,6 +144,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   const guard = runForeign(shared);
   const profiles = runProfiles({ ...shared, replicas, mapRoles: config.eks !== undefined, now: Date.now });
   const eks = config.eks === undefined ? undefined : await runEks(config, config.eks, shared);
+  const balancers = balancing?.run();
   const facts = publishFacts({ ...shared, region: config.region, places: config.places ?? {} });
   log.info({ provider: provider.name, image }, 'controller runs');
 
@@ -152,6 +158,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       facts.stop(),
       profiles.stop(),
       eks?.stop(),
+      balancers?.stop(),
     ]);
     for (const store of [...Object.values(stores), groupPolicies, replicas]) store.stop();
     await client.close();

@@ -5,6 +5,7 @@ import { networks, type Resource, securityGroups } from '../api/resources.ts';
 import type { SecurityGroup } from '../api/security-group.ts';
 import {
   API_PORT,
+  BALANCERS_CIDR,
   CONTROL_ADDRESS,
   NODE_ADDRESS,
   NODE_PODS_CIDR,
@@ -12,6 +13,7 @@ import {
   RESOLVER_PORT,
   VPC_CIDR,
 } from '../cluster/plan.ts';
+import { tenHex } from '../core/hash.ts';
 import { API_VERSION } from '../core/names.ts';
 import { NETWORK } from '../core/net/network.ts';
 import { isAlreadyExists, type KubeClient, type KubeObject } from '../kube/client.ts';
@@ -25,6 +27,24 @@ export const clusterGroupName = (cluster: string): string => {
   return `eks-cluster-sg-${cluster}-${digits.toString().padStart(10, '0')}`;
 };
 
+/**
+ * Name of the balancers' security group, in the form of the original's shared one. Groups of pods behind a
+ * balancer admit it.
+ */
+const balancersGroupName = (cluster: string): string => `k8s-traffic-${cluster}-${tenHex(cluster)}`;
+
+const balancersGroup = (cluster: string): SecurityGroup => ({
+  apiVersion: API_VERSION,
+  kind: 'SecurityGroup',
+  metadata: { name: balancersGroupName(cluster) },
+  spec: {
+    description: 'Where balanced connections and health checks come from',
+    addresses: [BALANCERS_CIDR],
+    ingress: [{ protocol: '-1', peers: [{ cidr: EVERYWHERE }] }],
+    egress: [{ protocol: '-1', peers: [{ cidr: EVERYWHERE }] }],
+  },
+});
+
 /** All from itself comes in, all goes out (spec/fargate.md §6); control plane and ordinary node belong to it. */
 const clusterGroup = (cluster: string): SecurityGroup => ({
   apiVersion: API_VERSION,
@@ -33,7 +53,10 @@ const clusterGroup = (cluster: string): SecurityGroup => ({
   spec: {
     description: 'EKS created security group applied to the control plane, nodes and pods',
     addresses: [`${CONTROL_ADDRESS}/32`, `${NODE_ADDRESS}/32`, NODE_PODS_CIDR],
-    ingress: [{ protocol: '-1', peers: [{ self: true }] }],
+    ingress: [
+      { protocol: '-1', peers: [{ self: true }] },
+      { protocol: 'tcp', peers: [{ group: balancersGroupName(cluster) }], description: 'balancers' },
+    ],
     egress: [{ protocol: '-1', peers: [{ cidr: EVERYWHERE }] }],
   },
 });
@@ -85,6 +108,7 @@ const createOnce = async <T extends KubeObject>(
 
 /** Makes what is missing of the network, and leaves alone what is there. @param egress whether there is a way out */
 export const installNetwork = async (client: KubeClient, cluster: string, egress: boolean): Promise<void> => {
+  await createOnce(client, securityGroups, balancersGroup(cluster));
   await createOnce(client, securityGroups, clusterGroup(cluster));
   await createOnce(client, networks, network(cluster, egress));
 };

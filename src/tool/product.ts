@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { subnets } from '../api/resources.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { logFile, pidFile, untilAnswers } from '../cluster/control.ts';
+import { proxyProgram } from '../cluster/packages.ts';
 import {
   ACCOUNT,
   API_SERVER,
+  BALANCERS_CIDR,
   CLUSTER_DOMAIN,
   CONTROL_ADDRESS,
   DNS_SERVICE_ADDRESS,
@@ -26,6 +28,7 @@ import { probeAcceleration } from '../compute/local/accel.ts';
 import { API_VERSION } from '../core/names.ts';
 import { buildGuestImage, type GuestImage } from '../guest/image.ts';
 import { exec } from '../host/exec.ts';
+import { cacheFolder } from '../host/folders.ts';
 import { inNamespace } from '../host/namespace.ts';
 import { startDaemon } from '../host/process.ts';
 import { type OnProgress, step } from '../host/progress.ts';
@@ -82,6 +85,7 @@ export const controllerConfig = (
   { name, state }: Pick<Cluster, 'name' | 'state'>,
   image: string,
   acceleration: 'kvm' | 'tcg',
+  proxy: Awaited<ReturnType<typeof proxyProgram>>,
 ): ControllerConfig => {
   const pki = (file: string): string => join(places(state).pki, file);
   return {
@@ -109,6 +113,12 @@ export const controllerConfig = (
       router: namespaces(name).router,
       image,
       acceleration,
+    },
+    balancing: {
+      cidr: BALANCERS_CIDR,
+      namespace: namespaces(name).balancer,
+      directory: places(state).balancer,
+      ...proxy,
     },
     eks: eksConfig(state),
     joinLimitSeconds: JOIN_LIMIT_SECONDS,
@@ -183,7 +193,8 @@ export const runProduct = async (
   guests: { readonly image: GuestImage; readonly acceleration: 'kvm' | 'tcg' },
 ): Promise<void> => {
   await installInto(cluster);
-  const config = controllerConfig(cluster, guests.image.directory, guests.acceleration);
+  const proxy = await proxyProgram(cacheFolder());
+  const config = controllerConfig(cluster, guests.image.directory, guests.acceleration, proxy);
   writeFileSync(controllerConfigFile(cluster.state), `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
   await startController(cluster.name, cluster.state);
 };

@@ -23,7 +23,7 @@ import { API_VERSION } from '../../src/core/names.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { KubeClient } from '../../src/kube/client.ts';
-import type { EksConfig } from '../../src/main/config.ts';
+import type { BalancingConfig, EksConfig } from '../../src/main/config.ts';
 import { installProduct } from '../../src/main/install.ts';
 import {
   componentsFolder,
@@ -68,7 +68,8 @@ const ROOM: Capacity = { memoryMiB: 1_000_000, milliCpu: 1_000_000 };
 
 /**
  * @param options.capacity room of the hosts; `options.kubelets: false` lets machines start and never join;
- * `options.eks` serves the EKS API with these settings besides the usual ones; `options.maxProfiles` lifts the quota
+ * `options.eks` serves the EKS API with these settings besides the usual ones; `options.maxProfiles` lifts the quota;
+ * `options.balancing` serves Services and Ingresses
  */
 export const startProduct = async (
   options: {
@@ -76,6 +77,7 @@ export const startProduct = async (
     readonly kubelets?: boolean;
     readonly eks?: Partial<EksConfig>;
     readonly maxProfiles?: number;
+    readonly balancing?: BalancingConfig;
   } = {},
 ): Promise<TestProduct> => {
   const audit = mkdtempSync(join(tmpdir(), 'cloister-audit-'));
@@ -157,6 +159,7 @@ export const startProduct = async (
               ...options.eks,
             } satisfies EksConfig,
           }),
+      ...(options.balancing === undefined ? {} : { balancing: options.balancing }),
       ...(options.maxProfiles === undefined ? {} : { maxProfiles: options.maxProfiles }),
       joinLimitSeconds: 60,
       logLevel: 'info',

@@ -39,6 +39,12 @@ const rules = [
     ...rule('admissionregistration.k8s.io', ['mutatingwebhookconfigurations'], READ),
     resourceNames: [IDENTITY_WEBHOOK, UPSTREAM_GROUPS_WEBHOOK],
   },
+  // Balancers: what asks for one is held by a finalizer and told its address (spec/fargate.md §6.2).
+  rule('', ['services'], [...READ, 'patch']),
+  rule('', ['services/status'], ['patch']),
+  rule('networking.k8s.io', ['ingresses'], [...READ, 'patch']),
+  rule('networking.k8s.io', ['ingresses/status'], ['patch']),
+  rule('discovery.k8s.io', ['endpointslices'], READ),
   rule('coordination.k8s.io', ['leases'], READ),
   rule(GROUP, ['networks', 'subnets', 'securitygroups', 'prefixlists'], READ),
   rule(SECURITY_GROUP_POLICIES.group, ['securitygrouppolicies'], READ),

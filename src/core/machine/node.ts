@@ -1,6 +1,7 @@
 /** The Node object of a machine, made before the machine runs (spec/fargate.md §5, prototype fact 6). */
 import type { Node } from 'kubernetes-types/core/v1.js';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
+import { tenHex } from '../hash.ts';
 import { COMPUTE_TYPE, COMPUTE_TYPE_FARGATE, MICROVM_ANNOTATION } from '../names.ts';
 import { nodeName as nameOfNode, privateName } from '../net/names.ts';
 import { STORAGE_RESERVE_GIB } from '../sizing/size.ts';
@@ -31,14 +32,6 @@ export const nodeLabels = ({ address, region, zone }: Placement): Record<string,
   'topology.kubernetes.io/region': region,
   'topology.kubernetes.io/zone': zone,
 });
-
-/** Ten hexadecimal digits that are always the same for a text (FNV-1a, 64 bits, the lower 40 of them). */
-const tenHex = (text: string): string => {
-  let hash = 0xcbf29ce484222325n;
-  for (let i = 0; i < text.length; i += 1)
-    hash = BigInt.asUintN(64, (hash ^ BigInt(text.charCodeAt(i))) * 0x100000001b3n);
-  return BigInt.asUintN(40, hash).toString(16).padStart(10, '0');
-};
 
 /**
  * `aws:///<zone>/<10 hex>-<32 hex>/<node name>`: the first part is constant in a cluster, the second is the

@@ -1,0 +1,136 @@
+/**
+ * Balancers for Services and Ingresses, straight to the addresses of pods (spec/fargate.md §6.2). One pass looks
+ * at everything: it holds what asks, tells the balancer, tells the objects, and lets go of what asks no more.
+ */
+import type { EndpointSlice } from '../api/resources.ts';
+import { assignAddresses } from '../core/balancing/addresses.ts';
+import { build, type Balanced as Served } from '../core/balancing/build.ts';
+import { serviceClaim } from '../core/balancing/claims.ts';
+import { gatesOf, waitsForBalancer } from '../core/balancing/gates.ts';
+import type { Problem } from '../core/balancing/model.ts';
+import { inWords, poolsOfService } from '../core/balancing/pools.ts';
+import { groupBy } from '../core/group-by.ts';
+import { type Controller, type Outcome, runController } from '../kube/controller.ts';
+import { type Complaints, complaints, tellSuccess } from './complaints.ts';
+import type { BalancingContext } from './context.ts';
+import { openGates } from './gates.ts';
+import { type Asking, askingObjects, current, hold, release, tellAddress } from './objects.ts';
+
+/** The one key: addresses and the configuration are of all balancers together. */
+const ALL = 'balancers';
+
+/** How soon to look again while targets start or drain, and how often to see that the balancer lives. */
+const SOON_MS = 1_000;
+const LATER_MS = 10_000;
+
+/** Starts balancing. The stores must be synced. */
+export const runBalancing = (context: BalancingContext): Pick<Controller, 'stop'> => {
+  const told = complaints();
+  const controller = runController({
+    name: 'balancing',
+    workers: 1,
+    reconcile: () => pass(context, told),
+    log: context.log,
+  });
+  const again = (): void => controller.enqueue(ALL);
+  const unsubscribe = [
+    context.services.onChange(again),
+    context.ingresses.onChange(again),
+    context.slices.onChange(again),
+    context.gated.onChange((_key, now, before) => {
+      if ([now, before].some((pod) => pod !== undefined && gatesOf(pod).length > 0)) again();
+    }),
+  ];
+  again();
+  return {
+    stop: async () => {
+      for (const stop of unsubscribe) stop();
+      await controller.stop();
+    },
+  };
+};
+
+const pass = async (context: BalancingContext, told: Complaints): Promise<Outcome> => {
+  const asking = askingObjects(context);
+  const { addresses, problems } = assign(asking, context);
+  const wanted = asking.filter(({ wanted: yes, owner }) => yes && addresses.has(owner));
+  for (const one of wanted) await hold(one, addresses.get(one.owner) as string, context);
+
+  const built = build(servedOf(wanted, addresses, context), {
+    services: (key) => context.services.get(key),
+    slices: slicesByService(context),
+    waiting: new Set(context.gated.list().filter(waitsForBalancer).map(keyOf)),
+  });
+  const balanced = await context.balancer.apply(built);
+
+  for (const one of asking.filter(({ held, wanted: yes }) => held && !yes)) await release(one, context);
+  for (const one of wanted) {
+    const news = await tellAddress(current(one, context), addresses.get(one.owner) as string, context);
+    if (news) await tellSuccess(one, context);
+  }
+  const gatesWait = await openGates(built, balanced, context);
+  await told.tell([...problems, ...built.problems, ...instanceProblems(context)], context);
+  return { again: balanced.settled && !gatesWait ? LATER_MS : SOON_MS };
+};
+
+const keyOf = ({ metadata }: { readonly metadata: { namespace?: string; name?: string } }): string =>
+  `${metadata.namespace}/${metadata.name}`;
+
+/** The address of each owner; what leaves keeps its own until it is let go of. */
+const assign = (
+  asking: readonly Asking[],
+  { range }: BalancingContext,
+): { readonly addresses: ReadonlyMap<string, string>; readonly problems: readonly Problem[] } => {
+  const owners = new Map<string, { id: string; address: string | undefined; since: string }>();
+  for (const { owner, address, object } of asking.toSorted(byAge)) {
+    const known = owners.get(owner);
+    const since = known?.since ?? String(object.metadata.creationTimestamp);
+    owners.set(owner, { id: owner, address: known?.address ?? address, since });
+  }
+  const { given, without } = assignAddresses(range, [...owners.values()]);
+  const problems = asking
+    .filter(({ owner, wanted }) => wanted && without.includes(owner))
+    .map(({ origin }) => ({
+      origin,
+      message: `${inWords(origin)} gets no balancer: all addresses of ${range.cidr} are taken. Delete a Service of type LoadBalancer or an Ingress that is not needed, or let Ingresses share an address by a group`,
+    }));
+  return { addresses: given, problems };
+};
+
+const byAge = (a: Asking, b: Asking): number => {
+  const [first, second] = [a, b].map(({ object }) => String(object.metadata.creationTimestamp));
+  return (first as string).localeCompare(second as string);
+};
+
+const servedOf = (
+  wanted: readonly Asking[],
+  addresses: ReadonlyMap<string, string>,
+  context: BalancingContext,
+): readonly Served[] => {
+  const services: Served[] = [];
+  const groups = new Map<string, Served & { readonly kind: 'Ingress' }>();
+  for (const one of wanted.map((each) => current(each, context))) {
+    const address = addresses.get(one.owner) as string;
+    if (one.kind === 'Service') services.push({ kind: 'Service', address, service: one.object });
+    else {
+      const others = groups.get(one.owner)?.ingresses ?? [];
+      groups.set(one.owner, { kind: 'Ingress', address, ingresses: [...others, one.object] });
+    }
+  }
+  return [...services, ...groups.values()];
+};
+
+const slicesByService = ({ slices }: BalancingContext): ((key: string) => readonly EndpointSlice[]) => {
+  const byService = groupBy(
+    slices.list(),
+    ({ metadata }) => `${metadata.namespace}/${metadata.labels?.['kubernetes.io/service-name']}`,
+  );
+  return (key) => byService.get(key) ?? [];
+};
+
+/** Services that ask for instances as targets, which nothing here can be. */
+const instanceProblems = ({ services }: BalancingContext): readonly Problem[] =>
+  services
+    .list()
+    .filter((service) => serviceClaim(service) === 'instance')
+    .flatMap((service) => poolsOfService(service).flatMap(({ problems }) => problems));

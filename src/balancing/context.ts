@@ -1,0 +1,24 @@
+/** What the stages of balancing work with. */
+import type { Logger } from 'pino';
+import type { EndpointSlice, Ingress, Pod, Service } from '../api/resources.ts';
+import type { Balancer } from '../compute/balancer.ts';
+import type { Network } from '../core/net/ipv4.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { Store } from '../kube/store.ts';
+
+/** The ports of balancing. */
+export interface BalancingContext {
+  readonly client: KubeClient;
+  readonly balancer: Balancer;
+  /** Range that balancers get their addresses from, and how it is written. */
+  readonly range: Network & { readonly cidr: string };
+  readonly services: Store<Service>;
+  readonly ingresses: Store<Ingress>;
+  readonly slices: Store<EndpointSlice>;
+  /** Pods with readiness gates, as `gates.ts` keeps them. */
+  readonly gated: Store<Pod>;
+  readonly events: EventRecorder;
+  readonly log: Logger;
+  readonly now: () => Date;
+}

@@ -1,0 +1,104 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Balancing, HealthCheck, Pool } from '../../core/balancing/model.ts';
+import { addCommand, markOf, parseServerStates, proxyConfig, returnCommand } from './haproxy.ts';
+
+const tcp: HealthCheck = {
+  protocol: 'tcp',
+  path: '/',
+  successCodes: '200-399',
+  port: undefined,
+  intervalSeconds: 10,
+  timeoutSeconds: 10,
+  healthyThreshold: 3,
+  unhealthyThreshold: 3,
+};
+const http: HealthCheck = { ...tcp, protocol: 'http', path: "/it's?well", successCodes: '200', port: 9000 };
+
+const pool = (name: string, mode: Pool['mode'], check: HealthCheck): Pool => ({
+  ...{ name, mode, check, source: mode === 'tcp' ? '10.42.2.4' : '10.42.2.5' },
+  targets: [
+    { address: '10.42.64.7', port: 8080 },
+    { address: '10.42.80.9', port: 8080 },
+  ],
+});
+
+const SITE = 'ingress:shop:front:site:80';
+const API = 'ingress:shop:front:api:80';
+
+const balancing: Balancing = {
+  listeners: [
+    { kind: 'tcp', address: '10.42.2.4', port: 443, sources: ['10.0.0.0/8'], pool: 'service:shop:web:443' },
+    {
+      ...{ kind: 'http', address: '10.42.2.5', port: 80, sources: [] },
+      routes: [
+        { host: 'Shop.example', match: { kind: 'exact', path: '/gone' }, pool: undefined },
+        { host: 'shop.example', match: { kind: 'prefix', path: '/api' }, pool: API },
+        { host: '*.shop.example', match: { kind: 'prefix', path: '/' }, pool: API },
+        { host: undefined, match: { kind: 'pattern', path: "/a.b/*/?'" }, pool: API },
+        { host: undefined, match: { kind: 'prefix', path: '/' }, pool: SITE },
+      ],
+    },
+    { kind: 'http', address: '10.42.2.5', port: 8080, sources: [], routes: [] },
+  ],
+  pools: [pool('service:shop:web:443', 'tcp', tcp), pool(SITE, 'http', http), pool(API, 'http', http)],
+};
+
+const FILES = { socket: '/s/commands.sock', jail: '/s/jail', states: '/s/states' };
+
+describe('the configuration', () => {
+  it('is the golden one, with the targets that the worker knows', async () => {
+    const text = proxyConfig(balancing, FILES, ({ name, targets }) =>
+      name === SITE ? targets.slice(0, 1) : [],
+    );
+    await expect(text).toMatchFileSnapshot(join(import.meta.dirname, 'golden/haproxy.cfg'));
+  });
+
+  it('has the same mark whatever the targets are, and another one for anything else', () => {
+    const changed = (change: (one: Pool) => Pool) => ({ ...balancing, pools: balancing.pools.map(change) });
+    expect(markOf(changed((one) => ({ ...one, targets: [] })))).toBe(markOf(balancing));
+    expect(markOf(changed((one) => ({ ...one, check: tcp })))).not.toBe(markOf(balancing));
+  });
+});
+
+describe('a command', () => {
+  const web = pool('service:shop:web:443', 'tcp', tcp);
+
+  it('adds a target that has no weight before it is down', () => {
+    expect(addCommand(web, { address: '10.42.64.7', port: 8080 }).split('; ')).toEqual([
+      'add server service:shop:web:443/10.42.64.7:8080 10.42.64.7:8080 weight 0 check port 8080 inter 10s fastinter 1s downinter 1s rise 3 fall 3',
+      'enable server service:shop:web:443/10.42.64.7:8080',
+      'set server service:shop:web:443/10.42.64.7:8080 health down',
+      'enable health service:shop:web:443/10.42.64.7:8080',
+      'set server service:shop:web:443/10.42.64.7:8080 weight 1',
+    ]);
+  });
+
+  it('takes a target back in the same way', () => {
+    expect(returnCommand('p', '10.0.0.1:80').split('; ').slice(0, 3)).toEqual([
+      'set server p/10.0.0.1:80 weight 0',
+      'set server p/10.0.0.1:80 state ready',
+      'set server p/10.0.0.1:80 health down',
+    ]);
+  });
+});
+
+it('reads what a worker tells of its targets', () => {
+  const answer = `1
+# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight srv_time_since_last_change
+3 service:shop:web:443 1 10.42.64.7:8080 10.42.64.7 2 0 1 1 12
+3 service:shop:web:443 2 10.42.64.8:8080 10.42.64.8 0 0 1 1 3
+3 service:shop:web:443 3 10.42.64.9:8080 10.42.64.9 0 1 1 1 301
+
+`;
+  const common = { pool: 'service:shop:web:443' };
+  expect(parseServerStates(answer)).toEqual([
+    { ...common, server: '10.42.64.7:8080', healthy: true, draining: false, sinceSeconds: 12 },
+    { ...common, server: '10.42.64.8:8080', healthy: false, draining: false, sinceSeconds: 3 },
+    { ...common, server: '10.42.64.9:8080', healthy: false, draining: true, sinceSeconds: 301 },
+  ]);
+});
+
+it('knows no targets where a worker has none', () => {
+  expect(parseServerStates('1\n# be_id be_name\n\n')).toEqual([]);
+});

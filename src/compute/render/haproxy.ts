@@ -1,0 +1,229 @@
+/** HAProxy's configuration and commands, as text (HAProxy 2.6 "Configuration Manual", "Management Guide"). Pure. */
+import { createHash } from 'node:crypto';
+import {
+  type Balancing,
+  type HealthCheck,
+  type Listener,
+  type PathMatch,
+  type Pool,
+  type Route,
+  type Target,
+  targetName,
+} from '../../core/balancing/model.ts';
+
+/** Where HAProxy keeps what it needs. */
+export interface ProxyFiles {
+  /** Socket of the commands. */
+  readonly socket: string;
+  /** Empty folder that workers are locked into. */
+  readonly jail: string;
+  /** States of the servers, which a new worker takes over. */
+  readonly states: string;
+}
+
+/** Backend of routes whose Service does not exist. */
+const NOWHERE = 'nowhere';
+
+/** Seconds that a connection may stay idle: those of the original's network and application load balancers. */
+const IDLE = { tcp: 350, http: 60 } as const;
+
+/** Quotes a word, so that nothing in it means anything (Configuration Manual 2.2). */
+const word = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
+
+const inRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+/** Conditions on the path, any of which will do; none for all paths. */
+const paths = ({ kind, path }: PathMatch): readonly string[] => {
+  if (kind === 'exact') return [`{ path -m str -- ${word(path)} }`];
+  if (kind === 'pattern') {
+    const regex = inRegex(path).replaceAll('\\*', '.*').replaceAll('\\?', '.');
+    return [`{ path -m reg -- ${word(`^${regex}$`)} }`];
+  }
+  return path === '/' ? [''] : [`{ path -m str -- ${word(path)} }`, `{ path -m beg -- ${word(`${path}/`)} }`];
+};
+
+const hosts = (host: string | undefined): string => {
+  if (host === undefined) return '';
+  const name = 'req.hdr(host),field(1,:),lower';
+  return host.startsWith('*.')
+    ? `{ ${name} -m reg -- ${word(`^[^.]+${inRegex(host.slice(1).toLowerCase())}$`)} }`
+    : `{ ${name} -m str -- ${word(host.toLowerCase())} }`;
+};
+
+/** "Or" binds weaker than "and" in conditions, so the host stands in each alternative. */
+const routeLine = ({ host, match, pool }: Route): string => {
+  const alternatives = paths(match).map((path) => [hosts(host), path].filter(Boolean).join(' '));
+  const backend = pool ?? NOWHERE;
+  const condition = alternatives[0] === '' ? '' : ` if ${alternatives.join(' || ')}`;
+  return `    use_backend ${backend}${condition}`;
+};
+
+const httpLines = (routes: readonly Route[], port: number): readonly string[] => [
+  `    timeout client ${IDLE.http}s`,
+  '    option forwardfor',
+  '    http-request set-header X-Forwarded-Proto http',
+  `    http-request set-header X-Forwarded-Port ${port}`,
+  ...routes.map(routeLine),
+  `    default_backend ${NOWHERE}`,
+];
+
+const listenerLines = (listener: Listener): readonly string[] => {
+  const { address, port, sources, kind } = listener;
+  return [
+    '',
+    `frontend ${address}:${port}`,
+    `    mode ${kind}`,
+    `    bind ${address}:${port}`,
+    ...(sources.length === 0
+      ? []
+      : [`    tcp-request connection reject if !{ src ${sources.map(word).join(' ')} }`]),
+    ...(listener.kind === 'tcp'
+      ? [`    default_backend ${listener.pool}`]
+      : httpLines(listener.routes, port)),
+  ];
+};
+
+const checkLines = ({ protocol, path, successCodes, timeoutSeconds }: HealthCheck): readonly string[] => [
+  `    timeout check ${timeoutSeconds}s`,
+  ...(protocol === 'tcp'
+    ? []
+    : [
+        '    option httpchk',
+        `    http-check send meth GET uri ${word(path)}`,
+        `    http-check expect status ${successCodes}`,
+      ]),
+];
+
+/** A target that is not healthy is asked every second, so that a pod that starts is not kept waiting. */
+const serverOptions = ({ check }: Pool, { port }: Target): string =>
+  [
+    `check port ${check.port ?? port}`,
+    `inter ${check.intervalSeconds}s fastinter 1s downinter 1s`,
+    `rise ${check.healthyThreshold} fall ${check.unhealthyThreshold}`,
+  ].join(' ');
+
+const serverLine = (pool: Pool, target: Target): string =>
+  `    server ${targetName(target)} ${targetName(target)} ${serverOptions(pool, target)}`;
+
+/** Each request has a connection of its own to the pod, so that none is sent into one that a leaving pod closes. */
+const poolLines = (pool: Pool, targets: readonly Target[]): readonly string[] => [
+  '',
+  `backend ${pool.name}`,
+  `    mode ${pool.mode}`,
+  `    source ${pool.source}`,
+  '    balance roundrobin',
+  ...(pool.mode === 'http' ? ['    option http-server-close', `    timeout server ${IDLE.http}s`] : []),
+  ...checkLines(pool.check),
+  ...targets.map((target) => serverLine(pool, target)),
+];
+
+const globalLines = (mark: string, { socket, jail, states }: ProxyFiles): readonly string[] => [
+  'global',
+  `    description ${mark}`,
+  `    stats socket ${socket} mode 600 level admin expose-fd listeners`,
+  `    server-state-file ${states}`,
+  `    chroot ${jail}`,
+  '    user nobody',
+  '    group nogroup',
+  // Connections that a worker still carries when another took over; then they are cut.
+  '    hard-stop-after 1h',
+  '    log stderr format raw daemon warning',
+  '',
+  'defaults',
+  '    load-server-state-from-file global',
+  '    timeout connect 5s',
+  `    timeout client ${IDLE.tcp}s`,
+  `    timeout server ${IDLE.tcp}s`,
+  // A pod that refuses the connection costs nobody a request: another one is asked.
+  '    retries 3',
+  '    option redispatch 1',
+  '',
+  `backend ${NOWHERE}`,
+  '    mode http',
+  "    http-request return status 503 content-type text/plain string 'Backend service does not exist'",
+];
+
+const bodyLines = ({ listeners, pools }: Balancing, targets: (pool: Pool) => readonly Target[]) => [
+  ...listeners.flatMap(listenerLines),
+  ...pools.flatMap((pool) => poolLines(pool, targets(pool))),
+];
+
+/** A name for all of the configuration but its targets: another one needs a new worker. */
+export const markOf = (balancing: Balancing): string =>
+  createHash('sha256')
+    .update(bodyLines(balancing, () => []).join('\n'))
+    .digest('hex')
+    .slice(0, 16);
+
+/**
+ * The configuration file. Its `description` is its mark, by which a running worker tells what it serves.
+ * @param known the targets that the running worker knows, by pool: all others are added by commands
+ */
+export const proxyConfig = (
+  balancing: Balancing,
+  files: ProxyFiles,
+  known: (pool: Pool) => readonly Target[],
+): string => `${[...globalLines(markOf(balancing), files), ...bodyLines(balancing, known)].join('\n')}\n`;
+
+/** A server is up the moment it is enabled: it stays without weight until it has been set down. */
+const downCommands = (name: string): readonly string[] => [
+  `set server ${name} health down`,
+  `enable health ${name}`,
+  `set server ${name} weight 1`,
+];
+
+/** Adds a target, which gets nothing before health checks have succeeded. */
+export const addCommand = (pool: Pool, target: Target): string => {
+  const name = `${pool.name}/${targetName(target)}`;
+  const add = `add server ${name} ${targetName(target)} weight 0 ${serverOptions(pool, target)}`;
+  return [add, `enable server ${name}`, ...downCommands(name)].join('; ');
+};
+
+/** Takes a target back that was sent away. */
+export const returnCommand = (pool: string, server: string): string => {
+  const name = `${pool}/${server}`;
+  return [`set server ${name} weight 0`, `set server ${name} state ready`, ...downCommands(name)].join('; ');
+};
+
+/** Sends a target no more connections; those that it has go on. */
+export const drainCommand = (pool: string, server: string): string =>
+  `set server ${pool}/${server} state maint`;
+
+/** Cuts what a target still has. */
+export const cutCommand = (pool: string, server: string): string =>
+  `shutdown sessions server ${pool}/${server}`;
+
+/** Forgets a target that has no connections left. */
+export const deleteCommand = (pool: string, server: string): string => `del server ${pool}/${server}`;
+
+/** A target as a worker tells of it. */
+export interface ServerState {
+  readonly pool: string;
+  /** Address and port, as `targetName` writes them. */
+  readonly server: string;
+  readonly healthy: boolean;
+  /** Gets no more connections. */
+  readonly draining: boolean;
+  /** Seconds since either changed. */
+  readonly sinceSeconds: number;
+}
+
+/** Operational state of a server that is up (Management Guide, "show servers state"). */
+const RUNNING = '2';
+
+/** Reads the answer to `show servers state`. */
+export const parseServerStates = (answer: string): readonly ServerState[] => {
+  const lines = answer.split('\n');
+  const names = (lines.find((line) => line.startsWith('# ')) ?? '').slice(2).split(' ');
+  const at = (fields: readonly string[], name: string): string => fields[names.indexOf(name)] ?? '';
+  return lines
+    .filter((line) => /^\d+ /.test(line))
+    .map((line) => line.split(' '))
+    .map((fields) => ({
+      pool: at(fields, 'be_name'),
+      server: at(fields, 'srv_name'),
+      healthy: at(fields, 'srv_op_state') === RUNNING && at(fields, 'srv_admin_state') === '0',
+      draining: at(fields, 'srv_admin_state') !== '0',
+      sinceSeconds: Number(at(fields, 'srv_time_since_last_change')),
+    }));
+};

@@ -1,0 +1,30 @@
+/** Annotations, classes and names of the original's load balancer controller, to the letter (spec/fargate.md §6.2). */
+
+/** Beginning of the annotations on Services, and on Ingresses. */
+export const NLB = 'service.beta.kubernetes.io/aws-load-balancer-';
+export const ALB = 'alb.ingress.kubernetes.io/';
+
+export const NLB_TYPE = `${NLB}type`;
+export const NLB_TARGET_TYPE = `${NLB}nlb-target-type`;
+export const ALB_TARGET_TYPE = `${ALB}target-type`;
+export const ALB_LISTEN_PORTS = `${ALB}listen-ports`;
+/** Ingresses of one group share an address; lower orders come first. */
+export const ALB_GROUP_NAME = `${ALB}group.name`;
+export const ALB_GROUP_ORDER = `${ALB}group.order`;
+
+/** `spec.loadBalancerClass` of Services. */
+export const NLB_CLASS = 'service.k8s.aws/nlb';
+/** `spec.ingressClassName`, and the annotation that came before it. */
+export const ALB_CLASS = 'alb';
+export const INGRESS_CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
+
+/** Label of namespaces whose new pods wait for their targets to be healthy, and its value. */
+export const GATE_LABEL = 'elbv2.k8s.aws/pod-readiness-gate-inject';
+export const GATE_LABEL_VALUE = 'enabled';
+/** Beginning of the condition types of readiness gates. */
+export const GATE_PREFIX = 'target-health.elbv2.k8s.aws/';
+
+/** Where an object keeps its balancer's address, from before it exists until it is gone. */
+export const ADDRESS_ANNOTATION = 'cloister.dev/balancer-address';
+/** Holds Services and Ingresses until their balancer serves them no more. */
+export const BALANCER_FINALIZER = 'cloister.dev/balancer';

@@ -1,0 +1,255 @@
+import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js';
+import { describe, expect, it } from 'vitest';
+import { type Balanced, type Built, build } from './build.ts';
+import type { StoredIngress, StoredService } from './claims.ts';
+
+const AWS = 'service.beta.kubernetes.io/aws-load-balancer-';
+const ALB = 'alb.ingress.kubernetes.io/';
+const IP = { [`${AWS}type`]: 'external', [`${AWS}nlb-target-type`]: 'ip' };
+
+const service = (name: string, extra: Partial<StoredService> = {}): StoredService => ({
+  metadata: { namespace: 'shop', name, annotations: IP },
+  spec: { type: 'LoadBalancer', ports: [{ name: 'web', port: 80 }] },
+  ...extra,
+});
+
+type Path = readonly [pathType: string, path: string, backend: string, host?: string];
+
+const ingress = (
+  name: string,
+  paths: readonly Path[],
+  annotations: Record<string, string> = {},
+  spec: StoredIngress['spec'] = {},
+): StoredIngress => ({
+  metadata: { namespace: 'shop', name, annotations: { [`${ALB}target-type`]: 'ip', ...annotations } },
+  spec: {
+    ingressClassName: 'alb',
+    rules: paths.map(([pathType, path, backend, host]) => ({
+      ...(host === undefined ? {} : { host }),
+      http: { paths: [{ pathType, path, backend: to(backend) }] },
+    })),
+    ...spec,
+  },
+});
+
+const to = (text: string) => {
+  const [name = '', port = 'web'] = text.split(':');
+  return { service: { name, port: /^\d+$/.test(port) ? { number: Number(port) } : { name: port } } };
+};
+
+const slice = (port: number, endpoints: EndpointSlice['endpoints'], extra = {}): EndpointSlice => ({
+  addressType: 'IPv4',
+  ports: [{ name: 'web', port }],
+  endpoints,
+  ...extra,
+});
+
+const built = (
+  one:
+    | Omit<Extract<Balanced, { kind: 'Service' }>, 'address'>
+    | Omit<Extract<Balanced, { kind: 'Ingress' }>, 'address'>,
+  services: readonly StoredService[] = [],
+  slices: readonly EndpointSlice[] = [],
+  waiting: readonly string[] = [],
+): Built =>
+  build([{ ...one, address: '10.42.2.4' } as Balanced], {
+    services: (key) => services.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
+    slices: () => slices,
+    waiting: new Set(waiting),
+  });
+
+const targets = (slices: readonly EndpointSlice[], waiting: readonly string[] = []): readonly string[] =>
+  (built({ kind: 'Service', service: service('web') }, [], slices, waiting).pools[0]?.targets ?? []).map(
+    ({ address, port }) => `${address}:${port}`,
+  );
+
+const endpoint = (address: string, conditions: object = {}, pod = 'p') => ({
+  addresses: [address],
+  conditions,
+  targetRef: { kind: 'Pod', namespace: 'shop', name: pod },
+});
+
+describe('targets', () => {
+  it.each([
+    ['a ready pod', { ready: true }, true],
+    ['a pod of which nothing is said', {}, true],
+    ['a pod that is not ready', { ready: false }, false],
+    ['a pod that ends', { ready: false, serving: true, terminating: true }, false],
+    ['a pod that ends and is published anyway', { ready: true, terminating: true }, false],
+  ])('%s', (_name, conditions, is) => {
+    expect(targets([slice(8080, [endpoint('10.0.0.1', conditions)])])).toEqual(is ? ['10.0.0.1:8080'] : []);
+  });
+
+  it('a pod that waits for its gate is one, unless it ends', () => {
+    const waits = (conditions: object) =>
+      targets([slice(8080, [endpoint('10.0.0.1', conditions)])], ['shop/p']);
+    expect(waits({ ready: false })).toEqual(['10.0.0.1:8080']);
+    expect(waits({ ready: false, terminating: true })).toEqual([]);
+  });
+
+  it('come from all slices, each once, at the port that the slice has for the name', () => {
+    expect(
+      targets([
+        slice(8080, [endpoint('10.0.0.2'), endpoint('10.0.0.1')]),
+        slice(9090, [endpoint('10.0.0.3')]),
+        slice(8080, [endpoint('10.0.0.1')]),
+        slice(8080, [endpoint('fd00::1')], { addressType: 'IPv6' }),
+        slice(8080, [endpoint('10.0.0.4')], { ports: [{ name: 'metrics', port: 9 }] }),
+      ]),
+    ).toEqual(['10.0.0.1:8080', '10.0.0.2:8080', '10.0.0.3:9090']);
+  });
+});
+
+describe('a Service', () => {
+  it('listens on its ports for the sources that it allows', () => {
+    const spec = {
+      ports: [
+        { name: 'web', port: 80 },
+        { name: 'tls', port: 443 },
+      ],
+      type: 'LoadBalancer',
+      loadBalancerSourceRanges: ['10.0.0.0/8'],
+    };
+    expect(built({ kind: 'Service', service: service('web', { spec }) }).listeners).toEqual(
+      [80, 443].map((port) => ({
+        kind: 'tcp',
+        address: '10.42.2.4',
+        port,
+        sources: ['10.0.0.0/8'],
+        pool: `service:shop:web:${port}`,
+      })),
+    );
+  });
+
+  it('has a problem with ports that are not TCP', () => {
+    const spec = { type: 'LoadBalancer', ports: [{ name: 'dns', port: 53, protocol: 'UDP' }] };
+    const { listeners, problems } = built({ kind: 'Service', service: service('dns', { spec }) });
+    expect(listeners).toEqual([]);
+    expect(problems.map(({ message }) => message)).toEqual([
+      'port 53/UDP of Service shop/dns is not balanced: the balancers of this cluster carry TCP. Remove the port, or put it into a Service of another class',
+    ]);
+  });
+
+  it('is checked as its annotations say, and told of those that make no sense, once', () => {
+    const annotations = {
+      ...IP,
+      [`${AWS}healthcheck-protocol`]: 'HTTP',
+      [`${AWS}healthcheck-path`]: '/healthz',
+      [`${AWS}healthcheck-port`]: '9000',
+      [`${AWS}healthcheck-interval`]: '1',
+      [`${AWS}healthcheck-success-codes`]: '200, 204-299',
+    };
+    const metadata = { namespace: 'shop', name: 'web', annotations };
+    const { pools, problems } = built({ kind: 'Service', service: service('web', { metadata }) });
+    expect(pools[0]?.check).toEqual({
+      protocol: 'http',
+      path: '/healthz',
+      port: 9000,
+      successCodes: '200,204-299',
+      intervalSeconds: 10,
+      timeoutSeconds: 10,
+      healthyThreshold: 3,
+      unhealthyThreshold: 3,
+    });
+    expect(problems.map(({ message }) => message)).toEqual([
+      `the annotation ${AWS}healthcheck-interval is "1" and must be a whole number from 5 to 300`,
+    ]);
+  });
+
+  it('with a path that is no path of a health check keeps the default', () => {
+    const annotations = { ...IP, [`${AWS}healthcheck-path`]: "/x' \n    http-request deny" };
+    const metadata = { namespace: 'shop', name: 'web', annotations };
+    const { pools, problems } = built({ kind: 'Service', service: service('web', { metadata }) });
+    expect([pools[0]?.check.path, problems.length]).toEqual(['/', 1]);
+  });
+});
+
+const routes = (one: Built): readonly string[] =>
+  one.listeners.flatMap((listener) =>
+    listener.kind === 'http'
+      ? listener.routes.map(
+          ({ host = '*', match, pool }) => `${host} ${match.kind} ${match.path} ${pool?.split(':')[3]}`,
+        )
+      : [],
+  );
+
+describe('an Ingress', () => {
+  const services = ['a', 'b', 'c'].map((name) => service(name));
+
+  it('asks exact hosts first, then wildcards; exact paths, then long prefixes, then patterns', () => {
+    const one = ingress(
+      'web',
+      [
+        ['ImplementationSpecific', '/img/*', 'a', 'x.example'],
+        ['Prefix', '/', 'a', 'x.example'],
+        ['Prefix', '/long/', 'b', 'x.example'],
+        ['Exact', '/long', 'c', 'x.example'],
+        ['Prefix', '/', 'c'],
+        ['Prefix', '/', 'b', '*.example'],
+      ],
+      {},
+      { defaultBackend: to('a') },
+    );
+    expect(routes(built({ kind: 'Ingress', ingresses: [one] }, services))).toEqual([
+      'x.example exact /long c',
+      'x.example prefix /long b',
+      'x.example prefix / a',
+      'x.example pattern /img/* a',
+      '*.example prefix / b',
+      '* prefix / c',
+    ]);
+  });
+
+  it.each([
+    ['names no Service', ingress('web', [], {}, { defaultBackend: {} }), 'a backend names no Service'],
+    [
+      'does not exist',
+      ingress('web', [['Prefix', '/', 'gone']]),
+      'Service shop/gone does not exist: create it',
+    ],
+    ['has no such port', ingress('web', [['Prefix', '/', 'a:8443']]), 'Service shop/a has no port 8443'],
+    [
+      'has instances as targets',
+      ingress('web', [['Prefix', '/', 'a']], { [`${ALB}target-type`]: 'instance' }),
+      'Set the annotation alb.ingress.kubernetes.io/target-type to "ip"',
+    ],
+  ])('answers 503 for a backend that %s, and tells', (_name, one, text) => {
+    const { problems, listeners } = built({ kind: 'Ingress', ingresses: [one] }, services);
+    expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining(text)]);
+    expect(listeners).toMatchObject([{ routes: [{ pool: undefined }] }]);
+  });
+
+  it.each([
+    [undefined, [80], 0],
+    ['[{"HTTP": 8080}, {"HTTP": 80}]', [8080, 80], 0],
+    ['[{"HTTP": 80}, {"HTTPS": 443}]', [80], 1],
+    ['80', [], 1],
+    ['[{"HTTP": 0}]', [], 1],
+    ['[]', [], 1],
+    ['no JSON', [], 1],
+  ])('with listen-ports %s', (text, ports, problems) => {
+    const annotations: Record<string, string> = text === undefined ? {} : { [`${ALB}listen-ports`]: text };
+    const one = built({ kind: 'Ingress', ingresses: [ingress('web', [], annotations)] }, services);
+    expect(one.listeners.map(({ port }) => port)).toEqual(ports);
+    expect(one.problems.length).toBe(problems);
+  });
+
+  it('leaves out a path with control characters', () => {
+    const one = ingress('web', [['ImplementationSpecific', '/a\n    use_backend b', 'a']]);
+    const { listeners, problems } = built({ kind: 'Ingress', ingresses: [one] }, services);
+    expect(listeners).toMatchObject([{ routes: [] }]);
+    expect(problems.length).toBe(1);
+  });
+
+  it('in a group comes by its order, then by its name; the first has a host and path', () => {
+    const member = (name: string, order: string, backend: string) =>
+      ingress(name, [['Prefix', '/', backend]], { [`${ALB}group.order`]: order });
+    const ingresses = [member('a', '2', 'a'), member('c', '1', 'c'), member('b', '1', 'b')];
+    const one = built({ kind: 'Ingress', ingresses }, services);
+    expect(routes(one)).toEqual(['* prefix / b']);
+    expect(one.problems.map(({ origin, message }) => `${origin.name}: ${message.split(',')[0]}`)).toEqual([
+      'c: the rule for */ does not count: Ingress shop/b has one for the same host and path',
+      'a: the rule for */ does not count: Ingress shop/b has one for the same host and path',
+    ]);
+  });
+});

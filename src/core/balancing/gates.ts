@@ -1,0 +1,84 @@
+/** Readiness gates: a pod is ready only once its target is healthy (spec/fargate.md §6.2, "readiness gates"). */
+import type { PodCondition } from 'kubernetes-types/core/v1.js';
+import type { IngressBackend } from 'kubernetes-types/networking/v1.js';
+import type { PatchOperation } from '../json-patch.ts';
+import type { Pod } from '../pod.ts';
+import { GATE_PREFIX } from './annotations.ts';
+import { ingressClaimed, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
+import { type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
+
+/** Condition types of a pod's gates that balancers open. */
+export const gatesOf = ({ spec }: Pod): readonly string[] =>
+  (spec.readinessGates ?? [])
+    .map(({ conditionType }) => conditionType)
+    .filter((type) => type.startsWith(GATE_PREFIX));
+
+const isTrue = ({ status }: Pod, type: string): boolean =>
+  (status?.conditions ?? []).some((one) => one.type === type && one.status === 'True');
+
+/** Gates of a pod that are still closed. Once open, a gate stays so: a balancer's trouble is not the pod's. */
+export const closedGates = (pod: Pod): readonly string[] => gatesOf(pod).filter((gate) => !isTrue(pod, gate));
+
+/** Whether a pod has a gate of ours and is ready in all that does not depend on us. */
+export const waitsForBalancer = (pod: Pod): boolean =>
+  gatesOf(pod).length > 0 && pod.metadata.deletionTimestamp === undefined && isTrue(pod, 'ContainersReady');
+
+/** The condition of a closed gate. @param now RFC 3339 time, used where the status changes */
+export const gateCondition = (
+  pod: Pod,
+  gate: string,
+  healthy: boolean,
+  now: string,
+): PodCondition | undefined => {
+  const status = healthy ? 'True' : 'False';
+  const known = pod.status?.conditions?.find(({ type }) => type === gate);
+  if (known?.status === status) return undefined;
+  const told = healthy
+    ? { reason: 'Healthy', message: 'the target is healthy' }
+    : { reason: 'Elb.InitialHealthChecking', message: 'Initial health checks in progress' };
+  return { type: gate, status, ...told, lastTransitionTime: now };
+};
+
+const selects = ({ spec }: StoredService, labels: Readonly<Record<string, string>>): boolean => {
+  const selector = Object.entries(spec?.selector ?? {});
+  return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
+};
+
+const backendsOf = ({ spec }: StoredIngress): readonly IngressBackend[] => [
+  ...(spec?.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).map(({ backend }) => backend)),
+  ...(spec?.defaultBackend === undefined ? [] : [spec.defaultBackend]),
+];
+
+/** Pools whose Service selects a pod with these labels. */
+const poolsFor = (
+  labels: Readonly<Record<string, string>>,
+  services: readonly StoredService[],
+  ingresses: readonly StoredIngress[],
+  find: Services,
+): readonly PoolSpec[] => {
+  const outcomes = [
+    ...services.filter((one) => serviceClaim(one) === 'ip').flatMap(poolsOfService),
+    ...ingresses
+      .filter(ingressClaimed)
+      .flatMap((one) => backendsOf(one).map((backend) => poolOfBackend(one, backend, find))),
+  ];
+  return outcomes.flatMap(({ pool }) => (pool !== undefined && selects(pool.service, labels) ? [pool] : []));
+};
+
+/**
+ * Gives a pod that is being created a gate for every pool that it will be in.
+ * @param services of the pod's namespace, as the Ingresses are
+ */
+export const gatePatch = (
+  pod: Pod,
+  services: readonly StoredService[],
+  ingresses: readonly StoredIngress[],
+): readonly PatchOperation[] => {
+  const byKey = new Map(services.map((one) => [`${one.metadata.namespace}/${one.metadata.name}`, one]));
+  const pools = poolsFor(pod.metadata.labels ?? {}, services, ingresses, (key) => byKey.get(key));
+  const present = new Set(gatesOf(pod));
+  const missing = [...new Set(pools.map(({ gate }) => gate))].filter((gate) => !present.has(gate));
+  if (missing.length === 0) return [];
+  const gates = [...(pod.spec.readinessGates ?? []), ...missing.map((conditionType) => ({ conditionType }))];
+  return [{ op: 'add', path: '/spec/readinessGates', value: gates }];
+};

@@ -1,0 +1,87 @@
+/** What a balancer is told: listeners at addresses and the pools of targets behind them. Plain data. */
+
+/** Where a connection is sent: a pod's address and the port that its container listens on. */
+export interface Target {
+  /** IPv4. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** How a target shows that it can serve. */
+export interface HealthCheck {
+  readonly protocol: 'tcp' | 'http';
+  /** Asked for by `http`. */
+  readonly path: string;
+  /** HTTP codes of a target that is well: codes and ranges, such as `200,300-399`. */
+  readonly successCodes: string;
+  /** Undefined: the port of the traffic. */
+  readonly port: number | undefined;
+  readonly intervalSeconds: number;
+  readonly timeoutSeconds: number;
+  /** Checks in a row that make a target healthy, or unhealthy. */
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+}
+
+/** Targets that serve the same. */
+export interface Pool {
+  /** Unique in the cluster; of letters, digits, `-`, `.` and `:`. */
+  readonly name: string;
+  readonly mode: 'tcp' | 'http';
+  /** Address that connections to the targets come from: the balancer's own. */
+  readonly source: string;
+  readonly check: HealthCheck;
+  readonly targets: readonly Target[];
+}
+
+/** Which paths a route takes (Kubernetes documentation, "Ingress", path types). */
+export interface PathMatch {
+  /** `pattern` has the wildcards of the original's listener rules: `*` any characters, `?` exactly one. */
+  readonly kind: 'exact' | 'prefix' | 'pattern';
+  readonly path: string;
+}
+
+/** One rule of an HTTP listener; the first that matches counts. */
+export interface Route {
+  /** Undefined: every host. `*.` at its beginning stands for exactly one label. */
+  readonly host: string | undefined;
+  readonly match: PathMatch;
+  /** Name of a pool; undefined answers 503. */
+  readonly pool: string | undefined;
+}
+
+interface Place {
+  readonly address: string;
+  readonly port: number;
+  /** CIDRs that may connect; empty for everybody. */
+  readonly sources: readonly string[];
+}
+
+/** Something that accepts connections. */
+export type Listener = Place &
+  (
+    | { readonly kind: 'tcp'; readonly pool: string }
+    | { readonly kind: 'http'; readonly routes: readonly Route[] }
+  );
+
+/** Everything that all balancers of a cluster do. */
+export interface Balancing {
+  readonly listeners: readonly Listener[];
+  readonly pools: readonly Pool[];
+}
+
+/** The object that made a problem. */
+export interface Origin {
+  readonly kind: 'Service' | 'Ingress';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Why a part of an object is not served: one sentence that says what, where and what to do. */
+export interface Problem {
+  readonly origin: Origin;
+  readonly message: string;
+}
+
+/** A target in words, `10.42.64.7:8080`; unique in its pool. */
+export const targetName = ({ address, port }: Target): string => `${address}:${port}`;

@@ -1,0 +1,115 @@
+/** The pools that Services and Ingresses ask for, before anybody looks at their pods. */
+import type { ServicePort } from 'kubernetes-types/core/v1.js';
+import type { IngressBackend } from 'kubernetes-types/networking/v1.js';
+import { tenHex } from '../hash.ts';
+import { ALB_TARGET_TYPE, GATE_PREFIX, NLB_TARGET_TYPE } from './annotations.ts';
+import { healthCheck } from './checks.ts';
+import { backendTargetType, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
+import type { HealthCheck, Origin, Pool, Problem } from './model.ts';
+
+/** A pool by what it is made of: a port of a Service. */
+export interface PoolSpec extends Pick<Pool, 'name' | 'mode' | 'check'> {
+  readonly service: StoredService;
+  readonly port: ServicePort;
+  /** Condition type of the readiness gate that waits for a pod's target in this pool. */
+  readonly gate: string;
+}
+
+/** A pool, or why there is none. */
+export type PoolOutcome = {
+  readonly pool: PoolSpec | undefined;
+  readonly problems: readonly Problem[];
+};
+
+/** Finds a Service by `namespace/name`. */
+export type Services = (key: string) => StoredService | undefined;
+
+/** Who an object is, in problems and events. */
+export const originOf = (kind: Origin['kind'], { metadata }: StoredService | StoredIngress): Origin => ({
+  kind,
+  namespace: metadata.namespace ?? '',
+  name: metadata.name ?? '',
+});
+
+/** `Service ns/name`. */
+export const inWords = ({ kind, namespace, name }: Origin): string => `${kind} ${namespace}/${name}`;
+
+/** The condition type as the original names it: by the first eight characters of both names, and a hash. */
+const gateOf = (pool: string, namespace: string, service: string): string =>
+  `${GATE_PREFIX}k8s-${namespace.slice(0, 8)}-${service.slice(0, 8)}-${tenHex(pool)}`;
+
+/** What a pool gets besides its Service and port. */
+interface Form {
+  readonly owner: Origin;
+  readonly mode: Pool['mode'];
+  readonly check: HealthCheck;
+}
+
+const specOf = (service: StoredService, port: ServicePort, { owner, mode, check }: Form): PoolSpec => {
+  const { namespace = '', name = '' } = service.metadata;
+  const place = owner.kind === 'Service' ? [] : [name];
+  const pool = [owner.kind.toLowerCase(), owner.namespace, owner.name, ...place, port.port].join(':');
+  return { name: pool, mode, check, service, port, gate: gateOf(pool, namespace, name) };
+};
+
+/** Tells that instances are no targets, and what to write instead (spec/fargate.md §6.2). */
+const noInstances = (origin: Origin, service: Origin, annotation: string): Problem => ({
+  origin,
+  message: `${inWords(service)} cannot be balanced with instances as targets: a pod on Fargate has no instance behind it. Set the annotation ${annotation} to "ip"`,
+});
+
+/** The pools of a Service that claims a balancer, one for each TCP port. */
+export const poolsOfService = (service: StoredService): readonly PoolOutcome[] => {
+  const owner = originOf('Service', service);
+  if (serviceClaim(service) === 'instance')
+    return [{ pool: undefined, problems: [noInstances(owner, owner, NLB_TARGET_TYPE)] }];
+  const { check, problems } = healthCheck('Service', service.metadata.annotations ?? {});
+  const wrong = problems.map((message) => ({ origin: owner, message }));
+  return (service.spec?.ports ?? []).map((port, index) => {
+    const { protocol = 'TCP' } = port;
+    if (protocol === 'TCP')
+      return {
+        pool: specOf(service, port, { owner, mode: 'tcp', check }),
+        problems: index === 0 ? wrong : [],
+      };
+    const message = `port ${port.port}/${protocol} of ${inWords(owner)} is not balanced: the balancers of this cluster carry TCP. Remove the port, or put it into a Service of another class`;
+    return { pool: undefined, problems: [{ origin: owner, message }] };
+  });
+};
+
+/** The pool of a backend of an Ingress; none when its Service or port does not exist or has no pods. */
+export const poolOfBackend = (
+  ingress: StoredIngress,
+  backend: IngressBackend,
+  services: Services,
+): PoolOutcome => {
+  const owner = originOf('Ingress', ingress);
+  const none = (message: string): PoolOutcome => ({
+    pool: undefined,
+    problems: [{ origin: owner, message: `${message}. Requests for it are answered with 503` }],
+  });
+  const wanted = backend.service;
+  if (wanted === undefined) return none('a backend names no Service, and a balancer knows no other backends');
+  const key = `${owner.namespace}/${wanted.name}`;
+  const service = services(key);
+  if (service === undefined) return none(`the backend Service ${key} does not exist: create it`);
+  if (service.spec?.type === 'ExternalName')
+    return none(`the backend Service ${key} has type ExternalName, which has no pods: name another one`);
+  const { name, number } = wanted.port ?? {};
+  const port = service.spec?.ports?.find((one) =>
+    name === undefined ? one.port === number : one.name === name,
+  );
+  if (port === undefined)
+    return none(`the backend Service ${key} has no port ${name ?? number}: add it, or name one that it has`);
+  if (backendTargetType(ingress, service) === 'instance')
+    return {
+      pool: undefined,
+      problems: [noInstances(owner, originOf('Service', service), ALB_TARGET_TYPE)],
+    };
+  const annotations = [ingress.metadata.annotations ?? {}, service.metadata.annotations ?? {}];
+  const { check, problems } = healthCheck('Ingress', ...annotations);
+  return {
+    pool: specOf(service, port, { owner, mode: 'http', check }),
+    problems: problems.map((message) => ({ origin: owner, message })),
+  };
+};

@@ -1,0 +1,43 @@
+/** Targets from EndpointSlices: the addresses of pods that may get connections. */
+import type { Endpoint, EndpointSlice } from 'kubernetes-types/discovery/v1.js';
+import { type Target, targetName } from './model.ts';
+
+/** Pods, by `namespace/name`, that are ready but for a readiness gate of a balancer. */
+export type Waiting = ReadonlySet<string>;
+
+const podOf = ({ targetRef }: Endpoint): string | undefined =>
+  targetRef?.kind === 'Pod' ? `${targetRef.namespace}/${targetRef.name}` : undefined;
+
+/**
+ * Whether an endpoint gets new connections: while it is ready and does not end. A pod that waits for its
+ * target to be healthy becomes one before it is ready, or it would wait for ever. Conditions that are not set
+ * count as the API says: ready, and not terminating.
+ */
+const takesConnections = (endpoint: Endpoint, waiting: Waiting): boolean => {
+  const { ready = true, terminating = false } = endpoint.conditions ?? {};
+  return !terminating && (ready || waiting.has(podOf(endpoint) ?? ''));
+};
+
+/**
+ * The targets of one port of a Service, each once, in the order of their names.
+ * @param port name of the Service's port; empty for one without a name
+ */
+export const targetsOf = (
+  slices: readonly EndpointSlice[],
+  port: string,
+  waiting: Waiting,
+): readonly Target[] => {
+  const found = new Map<string, Target>();
+  for (const slice of slices) {
+    const number = slice.ports?.find(({ name = '' }) => name === port)?.port;
+    if (slice.addressType !== 'IPv4' || number === undefined) continue;
+    for (const endpoint of slice.endpoints ?? []) {
+      // All addresses of an endpoint are the same pod: the first stands for it (discovery/v1).
+      const address = endpoint.addresses[0];
+      if (address === undefined || !takesConnections(endpoint, waiting)) continue;
+      const target = { address, port: number };
+      found.set(targetName(target), target);
+    }
+  }
+  return [...found.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, target]) => target);
+};

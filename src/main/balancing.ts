@@ -1,0 +1,58 @@
+/** Wires the balancers: their stores, what admission reads of them, and the feature itself. */
+import type { Logger } from 'pino';
+import { type Gates, gatesFrom } from '../admission/gates.ts';
+import { endpointSlices, ingresses, namespaces, services } from '../api/resources.ts';
+import { runBalancing } from '../balancing/balancing.ts';
+import { BALANCER_COMPONENT } from '../balancing/complaints.ts';
+import { gatedPods } from '../balancing/gates.ts';
+import { localBalancer } from '../compute/local/balancer.ts';
+import { parseNetwork } from '../core/net/ipv4.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { eventRecorder } from '../kube/events.ts';
+import { type Store, watchStore } from '../kube/store.ts';
+import type { BalancingConfig } from './config.ts';
+
+/** Balancing before it runs: admission needs its gates first. */
+export interface PreparedBalancing {
+  readonly gates: Gates;
+  /** Starts it; gives the way to stop it and its stores. */
+  run(): { stop(): Promise<void> };
+}
+
+/** Opens the stores. @throws Error when the configured range is none */
+export const prepareBalancing = async (
+  config: BalancingConfig,
+  client: KubeClient,
+  log: Logger,
+): Promise<PreparedBalancing> => {
+  const network = parseNetwork(config.cidr);
+  if (network === undefined) throw new Error(`balancing.cidr ${config.cidr} is no IPv4 network`);
+  const stores = {
+    services: watchStore(client, services, { log }),
+    ingresses: watchStore(client, ingresses, { log }),
+    slices: watchStore(client, endpointSlices, { log }),
+    namespaces: watchStore(client, namespaces, { log }),
+    gated: gatedPods(client, log),
+  };
+  await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
+  return {
+    gates: gatesFrom(stores),
+    run: () => {
+      const running = runBalancing({
+        ...stores,
+        client,
+        balancer: localBalancer(config),
+        range: { ...network, cidr: config.cidr },
+        events: eventRecorder(client, BALANCER_COMPONENT),
+        log,
+        now: () => new Date(),
+      });
+      return {
+        stop: async () => {
+          await running.stop();
+          for (const store of Object.values(stores)) store.stop();
+        },
+      };
+    },
+  };
+};

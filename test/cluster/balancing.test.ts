@@ -1,0 +1,357 @@
+/** Balancers on a real API server and a real HAProxy; pods are tiny servers in namespaces of the run. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  endpointSlices,
+  events,
+  ingresses,
+  namespaces,
+  pods,
+  serviceAccounts,
+  services,
+} from '../../src/api/resources.ts';
+import { proxyProgram } from '../../src/cluster/packages.ts';
+import { makeBalancerNetwork } from '../../src/compute/local/balancer.ts';
+import { cacheFolder } from '../../src/host/folders.ts';
+import { livePid } from '../../src/host/process.ts';
+import { until } from '../../src/host/wait.ts';
+import { isNotFound, type KubeClient } from '../../src/kube/client.ts';
+import { type Beside, makeStage, type Stage } from '../support/balanced.ts';
+import { startProduct, type TestProduct } from '../support/product.ts';
+
+const NS = 'shop';
+/** Room for three balancers: the first four addresses and the last are not given out. */
+const CIDR = '10.42.2.0/29';
+const POD = ['10.42.64.11', '10.42.64.12', '10.42.64.13'] as const;
+const NLB = 'service.beta.kubernetes.io/aws-load-balancer';
+const IP_TARGETS = { [`${NLB}-type`]: 'external', [`${NLB}-nlb-target-type`]: 'ip' };
+/** Checks as often as the original allows, so that the tests need not wait. */
+const QUICK = { [`${NLB}-healthcheck-interval`]: '5', [`${NLB}-healthcheck-healthy-threshold`]: '2' };
+
+let stage: Stage;
+let product: TestProduct;
+let client: KubeClient;
+const folder = mkdtempSync(join(tmpdir(), 'cloister-balancing-'));
+const servers = new Map<string, Beside>();
+
+beforeAll(async () => {
+  stage = await makeStage(`bal${process.pid}`);
+  await makeBalancerNetwork({
+    router: stage.router,
+    namespace: stage.balancer,
+    address: '10.42.2.1',
+    cidr: CIDR,
+  });
+  product = await startProduct({
+    balancing: {
+      cidr: CIDR,
+      namespace: stage.balancer,
+      directory: folder,
+      ...(await proxyProgram(cacheFolder())),
+    },
+  });
+  client = product.client;
+  const labels = { 'elbv2.k8s.aws/pod-readiness-gate-inject': 'enabled' };
+  await client.create(namespaces, { metadata: { name: NS, labels } });
+  for (const [index, address] of POD.entries())
+    servers.set(address, await stage.serve(address, `pod-${index}`));
+}, 120_000);
+
+afterAll(async () => {
+  await product?.stop();
+  await stage?.remove();
+  rmSync(folder, { recursive: true });
+}, 60_000);
+
+/** A Service of class nlb without a selector: its slices are written by hand. */
+const service = (name: string, annotations: Record<string, string> = { ...IP_TARGETS, ...QUICK }) => ({
+  apiVersion: 'v1' as const,
+  kind: 'Service' as const,
+  metadata: { namespace: NS, name, annotations },
+  spec: { type: 'LoadBalancer', ports: [{ name: 'web', port: 80, targetPort: 8080 }] },
+});
+
+interface Conditions {
+  readonly ready?: boolean;
+  readonly terminating?: boolean;
+}
+
+/** Writes the one slice of a Service: addresses with their conditions. */
+const endpoints = async (name: string, of: Readonly<Record<string, Conditions>>, pod?: string) => {
+  const slice = {
+    apiVersion: 'discovery.k8s.io/v1' as const,
+    kind: 'EndpointSlice' as const,
+    metadata: { namespace: NS, name, labels: { 'kubernetes.io/service-name': name } },
+    addressType: 'IPv4',
+    ports: [{ name: 'web', port: 8080, protocol: 'TCP' }],
+    endpoints: Object.entries(of).map(([address, conditions]) => ({
+      addresses: [address],
+      conditions,
+      ...(pod && { targetRef: { kind: 'Pod', namespace: NS, name: pod } }),
+    })),
+  };
+  const apply = { type: 'apply', fieldManager: 'test', force: true } as const;
+  await client.patch(endpointSlices, { namespace: NS, name }, slice, apply);
+};
+
+const addressOf = (name: string, kind: 'service' | 'ingress' = 'service'): Promise<string> =>
+  until(
+    async () => {
+      const key = { namespace: NS, name };
+      const { status } =
+        kind === 'service' ? await client.get(services, key) : await client.get(ingresses, key);
+      return status?.loadBalancer?.ingress?.[0]?.ip;
+    },
+    { limitMs: 30_000, what: `the address of ${kind} ${name}` },
+  );
+
+/** Waits until what answers has that name, or the request that status. */
+const answers = (url: string, wanted: string | number, host?: string) =>
+  until(
+    async () => {
+      const { status, body } = await stage.ask(url, host);
+      const got = status === 200 ? (JSON.parse(body) as { name: string }).name : status;
+      return got === wanted ? { status, body } : undefined;
+    },
+    { limitMs: 30_000, what: `${url} of ${host ?? 'any host'} to be answered by ${wanted}` },
+  );
+
+const eventOf = (name: string, reason: string, part: string) =>
+  until(
+    async () => {
+      const all = await client.list(events, {
+        namespace: NS,
+        fieldSelector: `involvedObject.name=${name},reason=${reason}`,
+      });
+      return all.find(({ message = '' }) => message.includes(part));
+    },
+    { limitMs: 30_000, what: `an event ${reason} of ${name} about ${part}` },
+  );
+
+const removed = async (name: string): Promise<void> => {
+  await client.delete(services, { namespace: NS, name });
+  await until(
+    () =>
+      client.get(services, { namespace: NS, name }).then(
+        () => false,
+        (cause: unknown) => isNotFound(cause),
+      ),
+    { limitMs: 30_000, what: `Service ${name} to be let go of` },
+  );
+};
+
+describe('a Service of type LoadBalancer', () => {
+  it('gets an address that balances to the addresses of pods, from its own', async () => {
+    await client.create(services, service('web'));
+    await endpoints('web', { [POD[0]]: { ready: true } });
+    const address = await addressOf('web');
+    expect(address).toBe('10.42.2.4');
+    const { body } = await answers(`http://${address}/`, 'pod-0');
+    expect(JSON.parse(body)).toEqual({ name: 'pod-0', path: '/', from: '10.42.2.4' });
+    const { metadata, status } = await client.get(services, { namespace: NS, name: 'web' });
+    expect(metadata.finalizers).toContain('cloister.dev/balancer');
+    expect(status?.loadBalancer?.ingress).toEqual([{ ip: address, ipMode: 'Proxy' }]);
+    await eventOf('web', 'SuccessfullyReconciled', 'Successfully reconciled');
+  });
+
+  it('sends nothing to a pod that does not answer health checks', async () => {
+    await endpoints('web', { [POD[0]]: { ready: true }, '10.42.64.99': { ready: true } });
+    const asking = stage.askOn('http://10.42.2.4/');
+    await endpoints('web', {
+      [POD[0]]: { ready: true },
+      '10.42.64.99': { ready: true },
+      [POD[1]]: { ready: true },
+    });
+    await answers('http://10.42.2.4/', 'pod-1');
+    expect(Object.keys(JSON.parse(await asking.finish()) as object).toSorted()).toEqual(['pod-0', 'pod-1']);
+  });
+
+  it('drains a pod that ends: no new connection, those that it has go on, no request fails', async () => {
+    await endpoints('web', { [POD[0]]: { ready: true } });
+    await answers('http://10.42.2.4/', 'pod-0');
+    const held = stage.hold('http://10.42.2.4/hold');
+    await until(() => held.output().includes('beat'), { limitMs: 10_000, what: 'a held connection' });
+    expect(held.output()).toContain('pod-0');
+    const both = { [POD[0]]: { ready: true }, [POD[1]]: { ready: true } };
+    await endpoints('web', both);
+    await answers('http://10.42.2.4/', 'pod-1');
+
+    const asking = stage.askOn('http://10.42.2.4/');
+    await endpoints('web', { ...both, [POD[0]]: { ready: false, terminating: true } });
+    await until(
+      async () => {
+        const names = await Promise.all([1, 2, 3, 4].map(() => stage.ask('http://10.42.2.4/')));
+        return names.every(({ body }) => body.includes('pod-1'));
+      },
+      { limitMs: 10_000, what: 'only pod-1 to answer' },
+    );
+    const before = held.output().length;
+    await until(() => held.output().length > before, {
+      limitMs: 5_000,
+      what: 'the held connection to go on',
+    });
+    const counts = JSON.parse(await asking.finish()) as Record<string, number>;
+    expect(Object.keys(counts).filter((name) => !name.startsWith('pod-'))).toEqual([]);
+    await held.kill();
+  });
+
+  it('keeps connections when other balancers come', async () => {
+    const held = stage.hold('http://10.42.2.4/hold');
+    await until(() => held.output().includes('beat'), { limitMs: 10_000, what: 'a held connection' });
+    const asking = stage.askOn('http://10.42.2.4/');
+    await client.create(services, service('other'));
+    await endpoints('other', { [POD[2]]: { ready: true } });
+    const address = await addressOf('other');
+    expect(address).toBe('10.42.2.5');
+    await answers(`http://${address}/`, 'pod-2');
+    const before = held.output().length;
+    await until(() => held.output().length > before, {
+      limitMs: 5_000,
+      what: 'the held connection to go on',
+    });
+    expect(Object.keys(JSON.parse(await asking.finish()) as object)).toEqual(['pod-1']);
+    await held.kill();
+  });
+});
+
+describe('an Ingress', () => {
+  const ingress = (name: string, annotations: Record<string, string> = {}) => ({
+    apiVersion: 'networking.k8s.io/v1' as const,
+    kind: 'Ingress' as const,
+    metadata: {
+      namespace: NS,
+      name,
+      annotations: {
+        'alb.ingress.kubernetes.io/target-type': 'ip',
+        'alb.ingress.kubernetes.io/group.name': 'front',
+        ...annotations,
+      },
+    },
+    spec: {
+      ingressClassName: 'alb',
+      rules: [
+        {
+          host: 'shop.example',
+          http: {
+            paths: [
+              { path: '/api', pathType: 'Prefix', backend: backend('api') },
+              { path: '/gone', pathType: 'Exact', backend: backend('gone') },
+              { path: '/', pathType: 'Prefix', backend: backend('site') },
+            ],
+          },
+        },
+      ],
+    },
+  });
+  const backend = (name: string) => ({ service: { name, port: { name: 'web' } } });
+  const plain = (name: string) => ({ ...service(name, {}), spec: { ports: [{ name: 'web', port: 80 }] } });
+
+  it('routes by host and path', async () => {
+    for (const [name, address] of [
+      ['api', POD[1]],
+      ['site', POD[2]],
+    ] as const) {
+      await client.create(services, plain(name));
+      await endpoints(name, { [address]: { ready: true } });
+    }
+    await client.create(ingresses, ingress('front'));
+    const address = await addressOf('front', 'ingress');
+    expect(address).toBe('10.42.2.6');
+    await answers(`http://${address}/api/v1`, 'pod-1', 'shop.example');
+    await answers(`http://${address}/apis`, 'pod-2', 'shop.example');
+    await answers(`http://${address}/`, 'pod-2', 'shop.example:80');
+    expect(await stage.ask(`http://${address}/`, 'elsewhere.example')).toMatchObject({ status: 503 });
+  });
+
+  it('answers 503 for a backend that does not exist, and says so', async () => {
+    expect(await stage.ask('http://10.42.2.6/gone', 'shop.example')).toMatchObject({ status: 503 });
+    await eventOf('front', 'FailedBuildModel', `backend Service ${NS}/gone does not exist`);
+  });
+
+  it('of two for the same host and path in a group, the first counts', async () => {
+    await client.create(ingresses, ingress('later', { 'alb.ingress.kubernetes.io/group.order': '1' }));
+    const event = await eventOf('later', 'FailedBuildModel', 'shop.example/api');
+    expect(event.message).toContain(`Ingress ${NS}/front`);
+    expect(await addressOf('later', 'ingress')).toBe('10.42.2.6');
+    await client.delete(ingresses, { namespace: NS, name: 'later' });
+  });
+});
+
+describe('what cannot be', () => {
+  it('instances as targets: an event names the annotation', async () => {
+    await client.create(services, service('instances', { [`${NLB}-type`]: 'external' }));
+    const { message, type } = await eventOf('instances', 'FailedBuildModel', `${NLB}-nlb-target-type`);
+    expect([type, message?.includes('"ip"')]).toEqual(['Warning', true]);
+    const { metadata } = await client.get(services, { namespace: NS, name: 'instances' });
+    expect(metadata.finalizers ?? []).not.toContain('cloister.dev/balancer');
+  });
+
+  it('more balancers than addresses: an event says so, and a freed address is given', async () => {
+    await client.create(services, service('fourth'));
+    await eventOf('fourth', 'FailedBuildModel', `all addresses of ${CIDR} are taken`);
+    await removed('other');
+    expect(await addressOf('fourth')).toBe('10.42.2.5');
+  });
+});
+
+describe('a crash', () => {
+  it('of the controller leaves balancers and addresses as they are', async () => {
+    const asking = stage.askOn('http://10.42.2.4/');
+    await product.kill();
+    expect((await stage.ask('http://10.42.2.4/')).status).toBe(200);
+    await product.start();
+    await endpoints('web', { [POD[2]]: { ready: true } });
+    await answers('http://10.42.2.4/', 'pod-2');
+    expect(await addressOf('web')).toBe('10.42.2.4');
+    const counts = JSON.parse(await asking.finish()) as Record<string, number>;
+    // The last target of a balancer went before the next was healthy: the only moment without one.
+    expect(Object.keys(counts).filter((name) => !name.startsWith('pod-') && name !== 'ECONNRESET')).toEqual(
+      [],
+    );
+  });
+
+  it('of HAProxy is put right', async () => {
+    process.kill(livePid(join(folder, 'haproxy.pid')) as number, 'SIGKILL');
+    await answers('http://10.42.2.4/', 'pod-2');
+  });
+});
+
+describe('a readiness gate', () => {
+  it('is given to new pods behind a balancer, and opens when the target is healthy', async () => {
+    const selecting = service('gated');
+    await client.create(services, {
+      ...selecting,
+      spec: { ...selecting.spec, selector: { app: 'gated' } },
+    });
+    await removed('fourth');
+    const address = await addressOf('gated');
+    const account = { namespace: NS, name: 'default' };
+    await until(() => client.get(serviceAccounts, account), { limitMs: 30_000, what: 'the service account' });
+    const pod = await client.create(pods, {
+      metadata: { namespace: NS, name: 'waits', labels: { app: 'gated' } },
+      spec: { containers: [{ name: 'main', image: 'none' }] },
+    });
+    const gate = pod.spec.readinessGates?.[0]?.conditionType ?? '';
+    expect(gate).toMatch(/^target-health\.elbv2\.k8s\.aws\/k8s-shop-gated-[0-9a-f]{10}$/);
+    const status = {
+      phase: 'Running',
+      podIP: POD[0],
+      podIPs: [{ ip: POD[0] }],
+      conditions: [{ type: 'ContainersReady', status: 'True' }],
+    };
+    const patch = { type: 'strategic', subresource: 'status' } as const;
+    await client.patch(pods, { namespace: NS, name: 'waits' }, { status }, patch);
+    await endpoints('gated', { [POD[0]]: { ready: false } }, 'waits');
+    const told = await until(
+      async () => {
+        const { conditions } = (await client.get(pods, { namespace: NS, name: 'waits' })).status ?? {};
+        return conditions?.find((one) => one.type === gate && one.status === 'True');
+      },
+      { limitMs: 30_000, what: 'the gate to open' },
+    );
+    expect(told.reason).toBe('Healthy');
+    await answers(`http://${address}/`, 'pod-0');
+  });
+});

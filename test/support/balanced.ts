@@ -1,0 +1,136 @@
+/** Namespaces of a run with tiny HTTP servers that stand for pods, and clients that ask them. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { attach, createRouter, removeRouter } from '../../src/compute/local/router.ts';
+import { exec } from '../../src/host/exec.ts';
+import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
+import { until } from '../../src/host/wait.ts';
+
+/** Answers every request with its name, the path and who asks; one for /hold stays open until it is killed. */
+const SERVER = `
+const [address, name] = process.argv.slice(1);
+require('node:http').createServer((request, response) => {
+  response.write(JSON.stringify({ name, path: request.url, from: request.socket.remoteAddress }) + '\\n');
+  if (request.url !== '/hold') return response.end();
+  const beat = setInterval(() => response.write('beat\\n'), 50);
+  response.once('close', () => clearInterval(beat));
+}).listen(8080, address, () => console.log('listens'));
+`;
+
+const ASK = `
+const [url, host] = process.argv.slice(1);
+require('node:http').get(url, { agent: false, timeout: 3000, headers: host ? { host } : {} }, (response) => {
+  let body = '';
+  response.on('data', (chunk) => (body += chunk)).on('end', () => console.log(JSON.stringify({ status: response.statusCode, body })));
+}).on('error', (error) => console.log(JSON.stringify({ status: 0, body: error.code })));
+`;
+
+/** Asks again and again, each time by a connection of its own, until it is told to stop. */
+const ASK_ON = `
+const [url] = process.argv.slice(1);
+const counts = {};
+let stopping = false;
+process.stdin.on('end', () => (stopping = true)).resume();
+const next = () => {
+  if (stopping) return console.log(JSON.stringify(counts));
+  const note = (key) => { counts[key] = (counts[key] ?? 0) + 1; setTimeout(next, 2); };
+  require('node:http').get(url, { agent: false, timeout: 3000 }, (response) => {
+    let body = '';
+    response.on('data', (chunk) => (body += chunk)).on('end', () => note(response.statusCode === 200 ? JSON.parse(body).name : response.statusCode));
+  }).on('error', (error) => note(error.code));
+};
+next();
+`;
+
+/** What a client was answered; status 0 with an error's code when it was not. */
+export interface Answered {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** A program that runs beside the test. */
+export interface Beside {
+  output(): string;
+  /** Ends its input, waits for its end and gives what it printed. */
+  finish(): Promise<string>;
+  /** Kills it. */
+  kill(): Promise<void>;
+}
+
+const beside = (namespace: string, script: string, args: readonly string[]): Beside => {
+  const [program, all] = inNamespace(namespace, process.execPath, ['-e', script, ...args]);
+  const child: ChildProcess = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...all], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const ended = (): Promise<unknown> =>
+    until(() => child.exitCode !== null || child.signalCode !== null, {
+      limitMs: 10_000,
+      what: `a client or server in ${namespace} to end`,
+    });
+  return {
+    output: () => output,
+    finish: async () => {
+      child.stdin?.end();
+      await ended();
+      return output;
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await ended();
+    },
+  };
+};
+
+/** A network with a router, a client and any number of servers. */
+export interface Stage {
+  readonly router: string;
+  readonly balancer: string;
+  /** Starts a server at an address, port 8080, that tells its name. */
+  serve(address: string, name: string): Promise<Beside>;
+  ask(url: string, host?: string): Promise<Answered>;
+  askOn(url: string): Beside;
+  /** Asks for something that does not end. */
+  hold(url: string): Beside;
+  remove(): Promise<void>;
+}
+
+const HOLD = `require('node:http').get(process.argv[1], { agent: false }, (response) => response.pipe(process.stdout)).on('error', (error) => console.log(error.code));`;
+
+/** @param name beginning of the namespaces' names, at most 12 characters */
+export const makeStage = async (name: string): Promise<Stage> => {
+  const router = `${name}-router`;
+  const client = `${name}-client`;
+  const balancer = `${name}-balancer`;
+  const made = new Set([client, balancer]);
+  await createRouter({ name: router, egress: false });
+  await addNamespace(client);
+  await attach({ router, namespace: client, address: '10.42.0.2' });
+  return {
+    router,
+    balancer,
+    serve: async (address, label) => {
+      const namespace = `${name}-${address.replaceAll('.', '-')}`;
+      made.add(namespace);
+      await addNamespace(namespace);
+      await attach({ router, namespace, address });
+      const server = beside(namespace, SERVER, [address, label]);
+      await until(() => server.output().includes('listens'), { limitMs: 10_000, what: `${label} to listen` });
+      return server;
+    },
+    ask: async (url, host = '') => {
+      const [program, args] = inNamespace(client, process.execPath, ['-e', ASK, url, host]);
+      return JSON.parse(await exec(program, args)) as Answered;
+    },
+    askOn: (url) => beside(client, ASK_ON, [url]),
+    hold: (url) => beside(client, HOLD, [url]),
+    remove: async () => {
+      for (const namespace of made) {
+        const pids = (await exec('ip', ['netns', 'pids', namespace])).trim().split('\n').filter(Boolean);
+        for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+        await removeNamespace(namespace);
+      }
+      await removeRouter(router);
+    },
+  };
+};
