@@ -129,6 +129,9 @@ const Status = Type.Object({
       { description: 'The selectors that ACTIVE was last told of.' },
     ),
   ),
+  podExecutionRoleArn: Type.Optional(
+    Type.String({ description: 'The role that ACTIVE was last told of, which was mapped for nodes.' }),
+  ),
   health: Type.Optional(Health),
   conditions: Type.Optional(Type.Array(Condition)),
 });

@@ -11,6 +11,7 @@ import { groupSources } from '../admission/groups.ts';
 import { identitiesFrom } from '../admission/identities.ts';
 import { announce } from '../admission/presence.ts';
 import { admissionServer } from '../admission/webhook.ts';
+import { AWS_AUTH } from '../api/aws-auth.ts';
 import { IDENTITY_WEBHOOK, SCHEDULER, UPSTREAM_GROUPS_WEBHOOK } from '../api/names.ts';
 import {
   configMaps,
@@ -83,7 +84,19 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   };
   // Not waited for: where somebody removed this kind, pods still start.
   const groupPolicies = watchStore(client, securityGroupPolicies, { log });
-  await Promise.all([replicas.synced, ...Object.values(stores).map((store: Store<unknown>) => store.synced)]);
+  const authConfig =
+    config.eks === undefined
+      ? undefined
+      : watchStore(client, configMaps, {
+          namespace: AWS_AUTH.namespace,
+          fieldSelector: named(AWS_AUTH.name),
+          log,
+        });
+  await Promise.all([
+    replicas.synced,
+    authConfig?.synced,
+    ...Object.values(stores).map((store: Store<unknown>) => store.synced),
+  ]);
 
   const network = () => stores.networks.get(NETWORK);
   const balancing =
@@ -118,6 +131,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     client,
     provider,
     ...stores,
+    ...(authConfig === undefined ? {} : { authConfig }),
     events: eventRecorder(client, SCHEDULER),
     log,
     now: () => new Date(),
@@ -142,7 +156,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   });
   const lifecycle = runLifecycle(life);
   const guard = runForeign(shared);
-  const profiles = runProfiles({ ...shared, replicas, mapRoles: config.eks !== undefined, now: Date.now });
+  const profiles = runProfiles({ ...shared, replicas, now: Date.now });
   const eks = config.eks === undefined ? undefined : await runEks(config, config.eks, shared);
   const balancers = balancing?.run();
   const facts = publishFacts({ ...shared, region: config.region, places: config.places ?? {} });
@@ -160,7 +174,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       eks?.stop(),
       balancers?.stop(),
     ]);
-    for (const store of [...Object.values(stores), groupPolicies, replicas]) store.stop();
+    for (const store of [...Object.values(stores), groupPolicies, replicas, authConfig]) store?.stop();
     await client.close();
   };
 };

@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import { PROFILE_FINALIZER, PROFILE_LABEL, SCHEDULER } from '../api/names.ts';
-import { fargateProfiles, type Pod, pods as podKind } from '../api/resources.ts';
+import { type ConfigMap, fargateProfiles, type Pod, pods as podKind } from '../api/resources.ts';
 import { isAnnounced, type ProfileStatus } from '../core/eks/create.ts';
 import { lagOf } from '../core/profile/live.ts';
 import { nextStep, type Problem, type Step } from '../core/profile/progress.ts';
@@ -24,8 +24,8 @@ export interface ProfilesContext {
   readonly replicas: Replicas;
   /** Pods of our scheduler. */
   readonly pods: Store<Pod>;
-  /** Whether pod execution roles are written to `aws-auth`. */
-  readonly mapRoles: boolean;
+  /** Holds the mapping of pod execution roles, which they are written to; without it, none is. */
+  readonly authConfig?: Store<ConfigMap>;
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -118,7 +118,8 @@ const reconcile = async (name: string, context: ProfilesContext): Promise<Outcom
     announced,
     lag: toAnnounce ? lagOf(await context.replicas.at(versionOf(profile))) : undefined,
     lagMs: context.now() - waitingSince(profile),
-    roleProblem: deleting ? undefined : await mapRole(spec.podExecutionRoleArn, context),
+    // Once: what an administrator takes away afterwards is not given back (spec/fargate.md §1.8).
+    roleProblem: toAnnounce ? await mapRole(spec.podExecutionRoleArn, context) : undefined,
     pods: own.length,
     deletingMs: deleting ? context.now() - Date.parse(String(metadata.deletionTimestamp)) : 0,
   });
@@ -128,11 +129,12 @@ const reconcile = async (name: string, context: ProfilesContext): Promise<Outcom
 /** Why the role could not be mapped; undefined when it was. Only a lack of rights is final. */
 const mapRole = async (
   role: string | undefined,
-  { client, mapRoles }: ProfilesContext,
+  { client, authConfig }: ProfilesContext,
 ): Promise<string | undefined> => {
-  if (role === undefined || !mapRoles) return undefined;
+  if (role === undefined || authConfig === undefined) return undefined;
   try {
-    await ensureRoleMapping(client, role);
+    const written = await ensureRoleMapping(client, role);
+    if (written !== undefined) authConfig.assume(written); // a pod may be scheduled the moment this is ACTIVE
     return undefined;
   } catch (cause) {
     if (cause instanceof ApiError && cause.status === 403) return cause.message;
@@ -193,7 +195,7 @@ const tell = async (
   const told = {
     status,
     health: { issues },
-    ...(isLive ? { selectors: profile.spec.selectors } : {}),
+    ...(isLive ? announcement(profile) : {}),
     ...(isLeaving(profile) ? {} : { conditions: [liveCondition(profile, isLive, problem, now())] }),
   };
   const patch = { metadata: { resourceVersion }, status: told };
@@ -203,6 +205,12 @@ const tell = async (
   profiles.assume(written);
   log.info({ profile: name, status, problem }, 'profile');
 };
+
+/** What ACTIVE is told of; null takes away what an earlier one was told of. */
+const announcement = ({ spec }: FargateProfile) => ({
+  selectors: spec.selectors,
+  podExecutionRoleArn: spec.podExecutionRoleArn ?? null,
+});
 
 const liveCondition = (
   profile: FargateProfile,

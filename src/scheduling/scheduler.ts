@@ -38,6 +38,7 @@ import type { Store } from '../kube/store.ts';
 import { giveVolumes } from './claims.ts';
 import { explain } from './explain.ts';
 import { type Reservations, reservationsOf } from './reservations.ts';
+import { launchRoles } from './roles.ts';
 
 /** The ports of the scheduler. */
 export interface SchedulerContext {
@@ -54,6 +55,8 @@ export interface SchedulerContext {
   readonly classes: Store<StorageClass>;
   /** Holds the log router's configuration, if there is one. */
   readonly logging: Store<ConfigMap>;
+  /** Holds the mapping of pod execution roles; without it, roles are not looked at. */
+  readonly authConfig?: Store<ConfigMap>;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly now: () => Date;
@@ -72,6 +75,7 @@ export interface SchedulerContext {
 interface Desk extends SchedulerContext {
   readonly matcher: () => Matcher<FargateProfile>;
   readonly reservations: Reservations;
+  readonly mayLaunch: (role: string) => boolean;
   /** Takes one launch of the rate; milliseconds to wait for when there is none. */
   readonly launches: () => number | undefined;
 }
@@ -89,6 +93,7 @@ export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'
     ...context,
     reservations,
     matcher: latestMatcher(() => context.profiles.list()),
+    mayLaunch: context.authConfig === undefined ? () => true : launchRoles(context.authConfig, context.log),
     launches: launchesAt(context.launchRate),
   };
   const controller = runController({
@@ -111,6 +116,7 @@ export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'
     context.securityGroups.onChange((_name, _now, before) => {
       if (before === undefined) enqueuePending(); // a group that pods may wait for
     }),
+    ...(context.authConfig === undefined ? [] : [context.authConfig.onChange(enqueuePending)]),
     context.claims.onChange(enqueuePending),
     context.volumes.onChange(enqueuePending),
     context.microVMs.onChange((_name, now) => {
@@ -172,6 +178,7 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
     },
     region: desk.region,
     network: desk.networks.get(NETWORK),
+    mayLaunch: desk.mayLaunch,
     groupExists: (name) => isThere(desk.securityGroups.get(name)),
     ...(desk.places === undefined ? {} : { places: desk.places }),
     ...(desk.quotaMilliCpu === undefined ? {} : { quotaMilliCpu: desk.quotaMilliCpu }),

@@ -117,7 +117,7 @@ describe('a profile', () => {
       replicas: watchReplicas(client, log),
     };
     await Promise.all(Object.values(stores).map((store) => store.synced));
-    const reconciler = runProfiles({ client, ...stores, mapRoles: false, log, now: Date.now });
+    const reconciler = runProfiles({ client, ...stores, log, now: Date.now });
     stops.unshift(() => reconciler.stop());
     stops.push(...Object.values(stores).map((store) => store.stop), () => proxied.close(), proxy.close);
   }, 60_000);

@@ -2,6 +2,7 @@
 import * as eks from '@aws-sdk/client-eks';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AWS_AUTH } from '../../src/api/aws-auth.ts';
 import { configMaps, fargateProfiles, namespaces, pods } from '../../src/api/resources.ts';
 import { until } from '../../src/host/wait.ts';
 import { isNotFound } from '../../src/kube/client.ts';
@@ -100,17 +101,38 @@ describe('a profile', () => {
     await expect(describeProfile('by-kubectl')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
 
-  it('gives its role to aws-auth', async () => {
+  it('gives its role to aws-auth, and launches nothing while it is not there', async () => {
+    const { client } = test.product;
     await create('mapped');
     await active('mapped');
-    const { data } = await test.product.client.get(configMaps, {
-      namespace: 'kube-system',
-      name: 'aws-auth',
-    });
+    const { data } = await client.get(configMaps, AWS_AUTH);
     expect(data?.['mapRoles']).toContain(`rolearn: ${ROLE}`);
     expect(data?.['mapRoles']).toContain('username: system:node:{{SessionName}}');
+
+    // A pod that waits for something else is told about its role while that is not mapped.
+    await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'mapped' } });
+    const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'none' } }];
+    await client.create(pods, podIn('mapped', 'one', { ...podIn('', '').spec, volumes }));
+    const untilTold = (what: string, holds: (message: string) => boolean): Promise<string> =>
+      until(
+        async () => {
+          const { status } = await client.get(pods, { namespace: 'mapped', name: 'one' });
+          const message = status?.conditions?.find(({ type }) => type === 'PodScheduled')?.message ?? '';
+          return holds(message) ? message : undefined;
+        },
+        { limitMs: 30_000, what }, // shorter than the minute after which a pod is looked at again anyway
+      );
+    const waits = await untilTold('the pod to wait for its claim', (message) => message !== '');
+    const mapRoles = (text: string | undefined) =>
+      client.patch(configMaps, AWS_AUTH, { data: { mapRoles: text ?? '' } }, { type: 'merge' });
+    await mapRoles('[]');
+    expect(await untilTold('the role to be missed', (message) => message !== waits)).toBe(
+      'Misconfigured Fargate Profile: fargate profile mapped blocked for new launches due to: Pod execution role is not found in auth config or does not have all required permissions for launching fargate pods.',
+    );
+    await mapRoles(data?.['mapRoles']);
+    await untilTold('the role to be back', (message) => message === waits);
     await remove('mapped');
-  });
+  }, 90_000);
 
   it('is made once for one token', async () => {
     const token = { clientRequestToken: 'Token-1' };

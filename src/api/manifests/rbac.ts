@@ -133,7 +133,7 @@ export const rbacManifests = (): readonly object[] => [
   binding('RoleBinding', CONTROLLER_USER, 'Role', CONTROLLER_USER, user, SYSTEM_NAMESPACE),
   // Pod execution roles, where tools look for them (spec/fargate.md §1.8).
   role('cloister:aws-auth', 'kube-system', [
-    { ...rule('', ['configmaps'], ['get', 'update']), resourceNames: ['aws-auth'] },
+    { ...rule('', ['configmaps'], [...READ, 'update']), resourceNames: ['aws-auth'] },
     rule('', ['configmaps'], ['create']),
   ]),
   binding('RoleBinding', 'cloister:aws-auth', 'Role', 'cloister:aws-auth', user, 'kube-system'),

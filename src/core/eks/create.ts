@@ -19,17 +19,25 @@ export type ProfileStatus = 'CREATING' | 'ACTIVE' | 'DELETING' | 'CREATE_FAILED'
 /** What is read of a profile that exists. */
 export interface ExistingProfile {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string | undefined };
-  readonly spec: { readonly selectors: Selectors };
-  readonly status?: { readonly status?: ProfileStatus; readonly selectors?: Selectors } | undefined;
+  readonly spec: { readonly selectors: Selectors; readonly podExecutionRoleArn?: string };
+  readonly status?:
+    | {
+        readonly status?: ProfileStatus;
+        readonly selectors?: Selectors;
+        readonly podExecutionRoleArn?: string;
+      }
+    | undefined;
 }
 
-/** ACTIVE was told of the very selectors that it has now. */
+/** ACTIVE was told of the very selectors and the role that it has now. */
 export const isAnnounced = ({ spec, status }: ExistingProfile): boolean =>
-  status?.status === 'ACTIVE' && sameSelectors(spec.selectors, status.selectors ?? []);
+  status?.status === 'ACTIVE' &&
+  status.podExecutionRoleArn === spec.podExecutionRoleArn &&
+  sameSelectors(spec.selectors, status.selectors ?? []);
 
 /**
- * The state of a profile. One that nobody has looked at yet is being created, and so is one whose selectors were
- * changed, until they are live; one that is being deleted says so from the first moment, unless that has failed.
+ * The state of a profile. One that nobody has looked at yet is being created, and so is one whose selectors or
+ * role were changed, until they are live; one that is being deleted says so from the first moment, unless that has failed.
  */
 export const profileStatus = (profile: ExistingProfile): ProfileStatus => {
   const told = profile.status?.status;

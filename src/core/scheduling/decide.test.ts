@@ -59,6 +59,21 @@ describe('limits of the account', () => {
     expect(decide({ ...small, region, places })).toMatchObject({ runs: false, message });
   });
 
+  it('keep pods waiting whose role is not mapped, and no others', () => {
+    const role = 'arn:aws:iam::111122223333:role/pods';
+    const spec = { selectors: [{ namespace: 'apps' }], podExecutionRoleArn: role };
+    const withRole = { ...small, profiles: profiles({ metadata: { name: 'apps' }, spec }) };
+    const mapped = (roles: readonly string[]) => ({ mayLaunch: (one: string) => roles.includes(one) });
+    expect(decide({ ...withRole, ...mapped([role]) })).toMatchObject({ runs: true });
+    expect(decide({ ...small, ...mapped([]) })).toMatchObject({ runs: true });
+    expect(decide({ ...withRole, ...mapped([]) })).toEqual({
+      runs: false,
+      reason: 'Unschedulable',
+      message:
+        'Misconfigured Fargate Profile: fargate profile apps blocked for new launches due to: Pod execution role is not found in auth config or does not have all required permissions for launching fargate pods.',
+    });
+  });
+
   it('name the zone that a profile may not use', () => {
     const named = profiles({
       metadata: { name: 'apps' },

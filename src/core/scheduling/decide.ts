@@ -20,6 +20,7 @@ import { zoneMismatch } from '../placement/selection.ts';
 import { type Places, placesIn, regionAllowed, type SubnetLike, subnetsFor } from '../placement/subnets.ts';
 import type { Pod } from '../pod.ts';
 import { isOptedOut, type Matcher, type Profile, profileMatches } from '../profile/match.ts';
+import { roleNotMapped } from '../roles/mapping.ts';
 import { requestsOf } from '../sizing/requests.ts';
 import { sizeFor } from '../sizing/size.ts';
 import type { Policy } from '../validation/policy.ts';
@@ -29,7 +30,11 @@ import { timedOut } from './timed-out.ts';
 
 /** What the decision reads of a FargateProfile. */
 export interface SchedulingProfile extends Profile {
-  readonly spec: Profile['spec'] & { readonly subnets?: readonly string[]; readonly policy?: Policy };
+  readonly spec: Profile['spec'] & {
+    readonly subnets?: readonly string[];
+    readonly policy?: Policy;
+    readonly podExecutionRoleArn?: string;
+  };
 }
 
 /** Everything that the decision depends on. */
@@ -48,6 +53,8 @@ export interface Situation {
   readonly network?: NetworkLike | undefined;
   /** Whether there is a security group of that name; undefined for all of them. */
   readonly groupExists?: (group: string) => boolean;
+  /** Whether nodes may be launched with a pod execution role; undefined for all of them. */
+  readonly mayLaunch?: (role: string) => boolean;
   /** vCPU of all pods together, in thousandths; undefined for no limit (spec/fargate.md §11.3). */
   readonly quotaMilliCpu?: number;
 }
@@ -85,6 +92,9 @@ export const decide = (situation: Situation): Verdict => {
   if (typeof found === 'string') return no('Unschedulable', found);
   if (!regionAllowed(region, places))
     return no('Unschedulable', `Fargate is not supported in the requested region: ${region}`);
+  const { podExecutionRoleArn: role } = found.spec;
+  if (role !== undefined && situation.mayLaunch?.(role) === false)
+    return no('Unschedulable', roleNotMapped(found.metadata.name));
 
   const violations = violationsOf(pod, found.spec.policy, situation.claims);
   const refused = refusal(pod, violations);
