@@ -31,7 +31,7 @@ import type { Pod } from '../core/pod.ts';
 import { latestMatcher } from '../core/profile/latest.ts';
 import type { Matcher } from '../core/profile/match.ts';
 import { decide, type Verdict } from '../core/scheduling/decide.ts';
-import { isAlreadyExists, type KubeClient } from '../kube/client.ts';
+import { isAlreadyExists, type KubeClient, orNothing } from '../kube/client.ts';
 import { type Controller, type Outcome, runController } from '../kube/controller.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Store } from '../kube/store.ts';
@@ -203,14 +203,19 @@ const createMachine = async (
   const routing = loggingOutcome(logging.get(`${namespace}/${name}`) !== undefined);
   const machine = machineFor(pod, { profile, size, placement, image });
   const wanted = microVMOf(machine, routing.annotation);
-  try {
-    await reservations.reserve(machine.name, { size, placement }, async () =>
-      known.assume(await client.create(microVMs, wanted)),
-    );
-  } catch (cause) {
-    if (isAlreadyExists(cause)) return; // made by an earlier run of this process; the watch brings it
-    throw cause;
-  }
+  let made = true;
+  await reservations.reserve(machine.name, { size, placement }, async () => {
+    try {
+      known.assume(await client.create(microVMs, wanted));
+    } catch (cause) {
+      if (!isAlreadyExists(cause)) throw cause;
+      // Made by an earlier try whose answer got lost, or by an earlier run of this process.
+      made = false;
+      const found = await orNothing(client.get(microVMs, { name: machine.name }));
+      if (found !== undefined) known.assume(found);
+    }
+  });
+  if (!made) return;
   log.info({ pod: keyOf(pod), address: placement.address, size }, 'placed');
   const { type, reason, message } = routing.event;
   await events.event({ apiVersion: 'v1', kind: 'Pod', ...machine.pod }, type, reason, message);

@@ -62,8 +62,10 @@ describe('a DNS attribute that is off', () => {
 });
 
 describe('subnets', () => {
-  const profile = (spec: { readonly subnets: readonly string[] }) =>
+  const name = (spec: { readonly subnets: readonly string[] }) =>
     product.client.patch(fargateProfiles, { name: NS }, { spec }, { type: 'merge' });
+  const profile = (spec: { readonly subnets: readonly string[] }) =>
+    until(() => name(spec), { limitMs: 30_000, what: 'the subnets to be known to the webhook' });
 
   it('of a profile that are full keep pods waiting, until an address is freed or a subnet added', async () => {
     const { client } = product;
@@ -111,7 +113,7 @@ describe('subnets', () => {
     await subnet('foreign', '192.168.0.0/24');
     await until(
       () =>
-        profile({ subnets: ['foreign'] }).then(
+        name({ subnets: ['foreign'] }).then(
           () => false,
           (cause: Error) =>
             cause.message.includes(

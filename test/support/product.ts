@@ -34,6 +34,7 @@ import {
   startApiServer,
   type TestApiServer,
 } from './apiserver.ts';
+import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 
 /** Everything of a running test product. */
 export interface TestProduct {
@@ -48,6 +49,10 @@ export interface TestProduct {
   readonly eks: { readonly http: string; readonly https: string; readonly ca: string };
   /** Directory of the fake provider's machines. */
   readonly machines: string;
+  /** What lies between controller and API server; only with `faulty`. */
+  readonly faults: FaultProxy | undefined;
+  /** Kills the API server and starts it again. */
+  restartApiServer(): Promise<void>;
   /** Kills the controller with SIGKILL. */
   kill(): Promise<void>;
   /** Starts the controller and waits until its webhook answers. */
@@ -69,7 +74,8 @@ const ROOM: Capacity = { memoryMiB: 1_000_000, milliCpu: 1_000_000 };
 /**
  * @param options.capacity room of the hosts; `options.kubelets: false` lets machines start and never join;
  * `options.eks` serves the EKS API with these settings besides the usual ones; `options.maxProfiles` lifts the quota;
- * `options.balancing` serves Services and Ingresses
+ * `options.balancing` serves Services and Ingresses;
+ * `options.faulty` lets the controller reach the API server by way of `faults` only
  */
 export const startProduct = async (
   options: {
@@ -78,6 +84,7 @@ export const startProduct = async (
     readonly eks?: Partial<EksConfig>;
     readonly maxProfiles?: number;
     readonly balancing?: BalancingConfig;
+    readonly faulty?: boolean;
   } = {},
 ): Promise<TestProduct> => {
   const audit = mkdtempSync(join(tmpdir(), 'cloister-audit-'));
@@ -119,10 +126,12 @@ export const startProduct = async (
     `--cluster-signing-key-file=${file('signing.key', pki.caKey)}`,
     '--controllers=*,-node-lifecycle-controller,-pod-garbage-collector-controller',
   ]);
+  const faults = options.faulty ? await startFaultProxy(config.server) : undefined;
+  const reached = { ...config, server: faults?.url ?? config.server };
   const settings = file(
     'controller.json',
     JSON.stringify({
-      kubeconfig: file('controller.conf', kubeconfigOf(config, pki.controller)),
+      kubeconfig: file('controller.conf', kubeconfigOf(reached, pki.controller)),
       clusterName: 'test',
       region: 'local-1',
       webhook: {
@@ -177,6 +186,11 @@ export const startProduct = async (
     controllerLog: join(folder, 'node.log'),
     eks: { http: `http://127.0.0.1:${eksPort}`, https: `https://127.0.0.1:${eksTlsPort}`, ca: pki.ca },
     machines,
+    faults,
+    restartApiServer: async () => {
+      await apiServer.crash();
+      await apiServer.restart();
+    },
     machineNames: () => readdirSync(machines).map((name) => name.replace(/\.json$/, '')),
     kill: () => end(controller),
     start: async () => {
@@ -195,6 +209,7 @@ export const startProduct = async (
       await end(controller);
       await end(controllerManager);
       await client.close();
+      await faults?.close();
       await apiServer.stop();
       rmSync(audit, { recursive: true });
       if (failures.length > 0) throw new AggregateError(failures, 'fake kubelets met errors');
