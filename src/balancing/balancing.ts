@@ -4,7 +4,7 @@
  */
 import type { EndpointSlice } from '../api/resources.ts';
 import { assignAddresses } from '../core/balancing/addresses.ts';
-import { build, type Balanced as Served } from '../core/balancing/build.ts';
+import { build, type Front } from '../core/balancing/build.ts';
 import { serviceClaim } from '../core/balancing/claims.ts';
 import { gatesOf, waitsForBalancer } from '../core/balancing/gates.ts';
 import type { Problem } from '../core/balancing/model.ts';
@@ -21,7 +21,7 @@ const ALL = 'balancers';
 
 /** How soon to look again while targets start or drain, and how often to see that the balancer lives. */
 const SOON_MS = 1_000;
-const LATER_MS = 10_000;
+const LATER_MS = 5_000;
 
 /** Starts balancing. The stores must be synced. */
 export const runBalancing = (context: BalancingContext): Pick<Controller, 'stop'> => {
@@ -56,7 +56,7 @@ const pass = async (context: BalancingContext, told: Complaints): Promise<Outcom
   const wanted = asking.filter(({ wanted: yes, owner }) => yes && addresses.has(owner));
   for (const one of wanted) await hold(one, addresses.get(one.owner) as string, context);
 
-  const built = build(servedOf(wanted, addresses, context), {
+  const built = build(frontsOf(wanted, addresses, context), {
     services: (key) => context.services.get(key),
     slices: slicesByService(context),
     waiting: new Set(context.gated.list().filter(waitsForBalancer).map(keyOf)),
@@ -102,13 +102,13 @@ const byAge = (a: Asking, b: Asking): number => {
   return (first as string).localeCompare(second as string);
 };
 
-const servedOf = (
+const frontsOf = (
   wanted: readonly Asking[],
   addresses: ReadonlyMap<string, string>,
   context: BalancingContext,
-): readonly Served[] => {
-  const services: Served[] = [];
-  const groups = new Map<string, Served & { readonly kind: 'Ingress' }>();
+): readonly Front[] => {
+  const services: Front[] = [];
+  const groups = new Map<string, Front & { readonly kind: 'Ingress' }>();
   for (const one of wanted.map((each) => current(each, context))) {
     const address = addresses.get(one.owner) as string;
     if (one.kind === 'Service') services.push({ kind: 'Service', address, service: one.object });

@@ -194,7 +194,11 @@ describe('a Service of type LoadBalancer', () => {
     });
     const counts = JSON.parse(await asking.finish()) as Record<string, number>;
     expect(Object.keys(counts).filter((name) => !name.startsWith('pod-'))).toEqual([]);
+
+    await endpoints('web', both);
+    await answers('http://10.42.2.4/', 'pod-0');
     await held.kill();
+    await endpoints('web', { [POD[1]]: { ready: true } });
   });
 
   it('keeps connections when other balancers come', async () => {
@@ -352,6 +356,19 @@ describe('a readiness gate', () => {
       { limitMs: 30_000, what: 'the gate to open' },
     );
     expect(told.reason).toBe('Healthy');
+    await answers(`http://${address}/`, 'pod-0');
+  });
+});
+
+describe('source ranges', () => {
+  it('keep everybody else out', async () => {
+    const key = { namespace: NS, name: 'gated' };
+    const address = await addressOf('gated');
+    const allow = (...loadBalancerSourceRanges: string[]) =>
+      client.patch(services, key, { spec: { loadBalancerSourceRanges } }, { type: 'merge' });
+    await allow('192.0.2.0/24');
+    await answers(`http://${address}/`, 0);
+    await allow('192.0.2.0/24', '10.42.0.0/24');
     await answers(`http://${address}/`, 'pod-0');
   });
 });

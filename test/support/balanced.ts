@@ -1,4 +1,4 @@
-/** Namespaces of a run with tiny HTTP servers that stand for pods, and clients that ask them. */
+/** Clients in network namespaces, and namespaces of a run with tiny HTTP servers that stand for pods. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { attach, createRouter, removeRouter } from '../../src/compute/local/router.ts';
 import { exec } from '../../src/host/exec.ts';
@@ -18,24 +18,25 @@ require('node:http').createServer((request, response) => {
 
 const ASK = `
 const [url, host] = process.argv.slice(1);
-require('node:http').get(url, { agent: false, timeout: 3000, headers: host ? { host } : {} }, (response) => {
+require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(3000), headers: host ? { host } : {} }, (response) => {
   let body = '';
   response.on('data', (chunk) => (body += chunk)).on('end', () => console.log(JSON.stringify({ status: response.statusCode, body })));
 }).on('error', (error) => console.log(JSON.stringify({ status: 0, body: error.code })));
 `;
 
-/** Asks again and again, each time by a connection of its own, until it is told to stop. */
+/** Asks again and again, each time by a connection of its own, until it is told to stop; counts who answers. */
 const ASK_ON = `
 const [url] = process.argv.slice(1);
 const counts = {};
+const nameIn = (body) => (body.startsWith('{') ? JSON.parse(body).name : body.trim());
 let stopping = false;
 process.stdin.on('end', () => (stopping = true)).resume();
 const next = () => {
   if (stopping) return console.log(JSON.stringify(counts));
   const note = (key) => { counts[key] = (counts[key] ?? 0) + 1; setTimeout(next, 2); };
-  require('node:http').get(url, { agent: false, timeout: 3000 }, (response) => {
+  require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(3000) }, (response) => {
     let body = '';
-    response.on('data', (chunk) => (body += chunk)).on('end', () => note(response.statusCode === 200 ? JSON.parse(body).name : response.statusCode));
+    response.on('data', (chunk) => (body += chunk)).on('end', () => note(response.statusCode === 200 ? nameIn(body) : response.statusCode));
   }).on('error', (error) => note(error.code));
 };
 next();
@@ -56,8 +57,8 @@ export interface Beside {
   kill(): Promise<void>;
 }
 
-const beside = (namespace: string, script: string, args: readonly string[]): Beside => {
-  const [program, all] = inNamespace(namespace, process.execPath, ['-e', script, ...args]);
+const beside = (namespace: string | undefined, script: string, args: readonly string[]): Beside => {
+  const [program, all] = command(namespace, ['-e', script, ...args]);
   const child: ChildProcess = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...all], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -66,7 +67,7 @@ const beside = (namespace: string, script: string, args: readonly string[]): Bes
   const ended = (): Promise<unknown> =>
     until(() => child.exitCode !== null || child.signalCode !== null, {
       limitMs: 10_000,
-      what: `a client or server in ${namespace} to end`,
+      what: `a client or server in ${namespace ?? 'the host'} to end`,
     });
   return {
     output: () => output,
@@ -82,20 +83,45 @@ const beside = (namespace: string, script: string, args: readonly string[]): Bes
   };
 };
 
+/** Asks from a network namespace, each time by a connection of its own. */
+export interface Client {
+  ask(url: string, host?: string): Promise<Answered>;
+  /** Asks until it is finished, and then prints how often each name, status or error's code was the answer. */
+  askOn(url: string): Beside;
+  /** Asks for something that does not end. */
+  hold(url: string): Beside;
+}
+
 /** A network with a router, a client and any number of servers. */
-export interface Stage {
+export interface Stage extends Client {
   readonly router: string;
   readonly balancer: string;
   /** Starts a server at an address, port 8080, that tells its name. */
   serve(address: string, name: string): Promise<Beside>;
-  ask(url: string, host?: string): Promise<Answered>;
-  askOn(url: string): Beside;
-  /** Asks for something that does not end. */
-  hold(url: string): Beside;
   remove(): Promise<void>;
 }
 
 const HOLD = `require('node:http').get(process.argv[1], { agent: false }, (response) => response.pipe(process.stdout)).on('error', (error) => console.log(error.code));`;
+
+const command = (namespace: string | undefined, args: readonly string[]) =>
+  namespace === undefined
+    ? ([process.execPath, args] as const)
+    : inNamespace(namespace, process.execPath, args);
+
+/** A server in a namespace, at one of its addresses and port 8080, that tells its name. */
+export const serverIn = async (namespace: string, address: string, name: string): Promise<Beside> => {
+  const server = beside(namespace, SERVER, [address, name]);
+  await until(() => server.output().includes('listens'), { limitMs: 10_000, what: `${name} to listen` });
+  return server;
+};
+
+/** A client in a namespace that exists, or in that of the host. */
+export const clientIn = (namespace: string | undefined): Client => ({
+  ask: async (url, host = '') =>
+    JSON.parse(await exec(...command(namespace, ['-e', ASK, url, host]))) as Answered,
+  askOn: (url) => beside(namespace, ASK_ON, [url]),
+  hold: (url) => beside(namespace, HOLD, [url]),
+});
 
 /** @param name beginning of the namespaces' names, at most 12 characters */
 export const makeStage = async (name: string): Promise<Stage> => {
@@ -114,16 +140,9 @@ export const makeStage = async (name: string): Promise<Stage> => {
       made.add(namespace);
       await addNamespace(namespace);
       await attach({ router, namespace, address });
-      const server = beside(namespace, SERVER, [address, label]);
-      await until(() => server.output().includes('listens'), { limitMs: 10_000, what: `${label} to listen` });
-      return server;
+      return serverIn(namespace, address, label);
     },
-    ask: async (url, host = '') => {
-      const [program, args] = inNamespace(client, process.execPath, ['-e', ASK, url, host]);
-      return JSON.parse(await exec(program, args)) as Answered;
-    },
-    askOn: (url) => beside(client, ASK_ON, [url]),
-    hold: (url) => beside(client, HOLD, [url]),
+    ...clientIn(client),
     remove: async () => {
       for (const namespace of made) {
         const pids = (await exec('ip', ['netns', 'pids', namespace])).trim().split('\n').filter(Boolean);

@@ -74,9 +74,9 @@ const listenerLines = (listener: Listener): readonly string[] => {
     `frontend ${address}:${port}`,
     `    mode ${kind}`,
     `    bind ${address}:${port}`,
-    ...(sources.length === 0
-      ? []
-      : [`    tcp-request connection reject if !{ src ${sources.map(word).join(' ')} }`]),
+    // One line each: a line has at most 64 words.
+    ...sources.map((cidr) => `    acl allowed src ${word(cidr)}`),
+    ...(sources.length === 0 ? [] : ['    tcp-request connection reject if !allowed']),
     ...(listener.kind === 'tcp'
       ? [`    default_backend ${listener.pool}`]
       : httpLines(listener.routes, port)),

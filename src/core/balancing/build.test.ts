@@ -1,6 +1,6 @@
 import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js';
 import { describe, expect, it } from 'vitest';
-import { type Balanced, type Built, build } from './build.ts';
+import { type Built, build, type Front } from './build.ts';
 import type { StoredIngress, StoredService } from './claims.ts';
 
 const AWS = 'service.beta.kubernetes.io/aws-load-balancer-';
@@ -46,13 +46,13 @@ const slice = (port: number, endpoints: EndpointSlice['endpoints'], extra = {}):
 
 const built = (
   one:
-    | Omit<Extract<Balanced, { kind: 'Service' }>, 'address'>
-    | Omit<Extract<Balanced, { kind: 'Ingress' }>, 'address'>,
+    | Omit<Extract<Front, { kind: 'Service' }>, 'address'>
+    | Omit<Extract<Front, { kind: 'Ingress' }>, 'address'>,
   services: readonly StoredService[] = [],
   slices: readonly EndpointSlice[] = [],
   waiting: readonly string[] = [],
 ): Built =>
-  build([{ ...one, address: '10.42.2.4' } as Balanced], {
+  build([{ ...one, address: '10.42.2.4' } as Front], {
     services: (key) => services.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
     slices: () => slices,
     waiting: new Set(waiting),

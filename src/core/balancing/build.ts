@@ -9,7 +9,7 @@ import { routesOf } from './routes.ts';
 import { targetsOf, type Waiting } from './targets.ts';
 
 /** One address and what is behind it. */
-export type Balanced =
+export type Front =
   | { readonly kind: 'Service'; readonly address: string; readonly service: StoredService }
   /** One Ingress, or all of a group. */
   | { readonly kind: 'Ingress'; readonly address: string; readonly ingresses: readonly StoredIngress[] };
@@ -90,7 +90,7 @@ const partsOfIngresses = (
   return { listeners, specs: [...specs.values()], problems };
 };
 
-const partsOf = (one: Balanced, services: Services): Parts =>
+const partsOf = (one: Front, services: Services): Parts =>
   one.kind === 'Service'
     ? partsOfService(one.service, one.address)
     : partsOfIngresses(one.ingresses, one.address, services);
@@ -107,8 +107,8 @@ const distinct = (problems: readonly Problem[]): readonly Problem[] => [
 ];
 
 /** Builds everything that all balancers do. */
-export const build = (balanced: readonly Balanced[], surroundings: Surroundings): Built => {
-  const all = balanced.map((one) => ({ ...partsOf(one, surroundings.services), address: one.address }));
+export const build = (fronts: readonly Front[], surroundings: Surroundings): Built => {
+  const all = fronts.map((one) => ({ ...partsOf(one, surroundings.services), address: one.address }));
   return {
     listeners: all.flatMap(({ listeners }) => listeners),
     pools: all.flatMap(({ specs, address }) => specs.map((spec) => poolOf(spec, address, surroundings))),
