@@ -13,7 +13,12 @@ const MOST_CIDRS = 5;
 const Attribute = (description: string) => Type.Optional(Type.Boolean({ default: true, description }));
 
 const NodeEgress = Type.Object(
-  { cidr: Cidr('Destination.'), protocol: Protocol, ports: Ports },
+  {
+    cidr: Cidr('Destination.'),
+    protocol: Protocol,
+    ports: Ports,
+    description: Type.Optional(Type.String({ maxLength: 255, description: 'What is there, for people.' })),
+  },
   rules(PORTS_OF_PROTOCOL),
 );
 

@@ -39,6 +39,13 @@ const subnets = ({ subnets: list }: Plan): string =>
         ...list.map(({ name, zone, free, usable }) => `${name} (${zone}): ${free} of ${usable} free`),
       );
 
+const groups = ({ groupPolicies, securityGroups, groupLacks }: Plan): string => {
+  const by = groupPolicies.length > 0 ? ` by SecurityGroupPolicy ${groupPolicies.join(', ')}` : '';
+  const names = securityGroups.length > 0 ? [`${securityGroups.join(', ')}${by}`] : [];
+  const lines = [...names, ...groupLacks.map((lack) => `lacks ${lack}`)];
+  return lines.length > 0 ? field('groups', ...lines) : '';
+};
+
 const start = ({ start: times }: PlanLine): string =>
   times === null
     ? ''
@@ -69,7 +76,7 @@ const sidecars = ({ sidecars: list }: Plan): string => {
 
 /** All that is known about one pod template. */
 export const planText = (line: PlanLine): string => {
-  const { kind, namespace, name, replicas, runs, message, matching, securityGroups, notes } = line;
+  const { kind, namespace, name, replicas, runs, message, matching, notes } = line;
   const pods = replicas === 1 ? '' : ` × ${replicas}`;
   const verdict = runs ? 'runs on Fargate' : `does not run on Fargate: ${message ?? matching}`;
   return [
@@ -78,7 +85,7 @@ export const planText = (line: PlanLine): string => {
     size(line),
     price(line),
     subnets(line),
-    securityGroups.length > 0 ? field('groups', securityGroups.join(', ')) : '',
+    groups(line),
     start(line),
     edits(line),
     notes.length > 0 ? field('note', ...notes) : '',

@@ -3,6 +3,7 @@
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
 import type { Network } from '../api/network.ts';
+import type { PrefixList } from '../api/prefix-list.ts';
 import {
   configMaps,
   fargateProfiles,
@@ -12,10 +13,11 @@ import {
   type PersistentVolumeClaim,
   persistentVolumeClaims,
   persistentVolumes,
-  securityGroups,
+  type ServiceAccount,
   subnets,
 } from '../api/resources.ts';
 import type { SecurityGroup } from '../api/security-group.ts';
+import type { SecurityGroupPolicy } from '../api/security-group-policy.ts';
 import type { Subnet } from '../api/subnet.ts';
 import { FACTS, type Facts, parseFacts } from '../core/facts.ts';
 import { API_VERSION } from '../core/names.ts';
@@ -26,6 +28,7 @@ import type { Surroundings } from '../core/plan/plan.ts';
 import type { Claims } from '../core/validation/volumes.ts';
 import { ApiError, type KubeClient, orNothing } from '../kube/client.ts';
 import type { Document } from './documents.ts';
+import { knowledge, liveGroups } from './groups.ts';
 
 /** Everything of a cluster that decisions depend on, and what could not be found out. */
 export interface Known extends Surroundings {
@@ -87,7 +90,7 @@ export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
     client.list(fargateProfiles),
     client.list(subnets),
     orNothing(client.get(networks, { name: NETWORK })),
-    client.list(securityGroups),
+    liveGroups(client),
     client.list(microVMs),
     client.list(persistentVolumeClaims),
     client.list(persistentVolumes),
@@ -101,7 +104,8 @@ export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
     occupancy: occupancyOf(machines),
     claims: claimsIn({ claims, volumes }),
     ...withNetwork(facts ?? UNKNOWN_FACTS, network),
-    groupExists: among(groups),
+    groupExists: among(groups.groups),
+    groups: knowledge({ ...groups, machines }, network),
     notes: facts === undefined ? ['the room of the hosts is not known and counts as enough'] : [],
   };
 };
@@ -156,7 +160,13 @@ export const toldSurroundings = (documents: readonly Document[]): Known => {
   const told = ofKind<Subnet>(documents, 'Subnet');
   const names = [...new Set(profiles.flatMap(({ spec }) => spec.subnets ?? ['any']))];
   const machines = ofKind<MicroVM>(documents, 'MicroVM');
-  const groups = ofKind<SecurityGroup>(documents, 'SecurityGroup');
+  const groups = {
+    groups: ofKind<SecurityGroup>(documents, 'SecurityGroup'),
+    prefixLists: ofKind<PrefixList>(documents, 'PrefixList'),
+    policies: ofKind<SecurityGroupPolicy>(documents, 'SecurityGroupPolicy'),
+    accounts: ofKind<ServiceAccount>(documents, 'ServiceAccount'),
+    dns: [],
+  };
   const [network] = ofKind<Network>(documents, 'Network');
   const facts = ofKind<{ metadata: { name: string }; data?: Record<string, string> }>(
     documents,
@@ -172,7 +182,8 @@ export const toldSurroundings = (documents: readonly Document[]): Known => {
       volumes: ofKind<PersistentVolume>(documents, 'PersistentVolume'),
     }),
     ...withNetwork(parseFacts(facts?.data) ?? UNKNOWN_FACTS, network),
-    ...(groups.length > 0 && { groupExists: among(groups) }),
+    ...(groups.groups.length > 0 && { groupExists: among(groups.groups) }),
+    groups: knowledge({ ...groups, machines }, network),
     notes: told.length > 0 ? [] : ['subnets are not known and count as having room'],
   };
 };

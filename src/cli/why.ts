@@ -37,17 +37,28 @@ const stepText = ({ stage, at, seconds, waits }: Step): string =>
     ? `${stage.padEnd(10)} ${at}${seconds === undefined ? '' : `  +${seconds} s`}`
     : `${stage.padEnd(10)} waits: ${waits}`;
 
-const whyText = ({ namespace, name, phase, profile, node, size, because, timeline, profiles }: Why): string =>
-  [
+const groupsText = ({ securityGroups, groupLacks }: Why): string => {
+  const lines = [
+    ...(securityGroups.length > 0 ? [securityGroups.join(', ')] : []),
+    ...groupLacks.map((lack) => `lacks ${lack}`),
+  ];
+  return lines.length === 0 ? '' : field('groups', ...lines);
+};
+
+const whyText = (answer: Why): string => {
+  const { namespace, name, phase, profile, node, size, because, timeline, profiles } = answer;
+  return [
     `pod ${namespace}/${name} (${phase}): ${because}\n`,
     profile === null ? '' : field('profile', profile),
     size === null ? '' : field('size', size),
     node === null ? '' : field('node', node),
+    groupsText(answer),
     timeline.length === 0 ? '' : field('stages', ...timeline.map(stepText)),
     ...profiles
       .filter(({ chosen, reasons }) => !chosen && reasons.length > 0)
       .map((one) => field('', `profile ${one.profile}: ${one.reasons.join('; or ')}`)),
   ].join('');
+};
 
 /** The command. @throws Error when there is no such pod */
 export const why = async (target: string, flags: WhyFlags): Promise<void> => {

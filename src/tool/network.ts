@@ -75,12 +75,21 @@ const network = (cluster: string, egress: boolean): Network => {
       clusterSecurityGroup: clusterGroupName(cluster),
       node: {
         egress: [
-          { cidr: control, protocol: 'tcp', ports: only(API_PORT) },
-          { cidr: control, protocol: 'tcp', ports: only(REGISTRY_PORT) },
-          { cidr: control, protocol: 'udp', ports: only(RESOLVER_PORT) },
-          { cidr: control, protocol: 'tcp', ports: only(RESOLVER_PORT) },
+          { cidr: control, protocol: 'tcp', ports: only(API_PORT), description: 'API server' },
+          { cidr: control, protocol: 'tcp', ports: only(REGISTRY_PORT), description: 'registry' },
+          { cidr: control, protocol: 'udp', ports: only(RESOLVER_PORT), description: 'resolver' },
+          { cidr: control, protocol: 'tcp', ports: only(RESOLVER_PORT), description: 'resolver' },
           // Registries outside; a closed cluster has none.
-          ...(egress ? [{ cidr: EVERYWHERE, protocol: 'tcp', ports: only(HTTPS_PORT) }] : []),
+          ...(egress
+            ? [
+                {
+                  cidr: EVERYWHERE,
+                  protocol: 'tcp',
+                  ports: only(HTTPS_PORT),
+                  description: 'registries outside',
+                },
+              ]
+            : []),
         ],
         kubeletClients: [
           { cidr: control },

@@ -318,4 +318,17 @@ describe('why', () => {
       /^Pod provisioning timed out \(will retry\) for pod: .*; dnsSupport of the network is off, /,
     );
   });
+
+  it('tells the groups of a pod of ours, and what they lack', () => {
+    const pod = made('2026-01-01T00:02:00Z', { schedulerName: 'fargate-scheduler', nodeName: '' });
+    const labels = { 'eks.amazonaws.com/fargate-profile': 'apps' };
+    const annotations = { 'fargate.amazonaws.com/pod-sg': 'sg-a,sg-b' };
+    const groups = { policies: () => [], account: () => ({}), lacks: (names: readonly string[]) => names };
+    const ours = { ...pod, metadata: { ...pod.metadata, labels, annotations } };
+    expect(why(ours, undefined, { ...near(), groups })).toMatchObject({
+      securityGroups: ['sg-a', 'sg-b'],
+      groupLacks: ['sg-a', 'sg-b'],
+    });
+    expect(why(ours, undefined, { ...near(), groups, groupExists: () => false }).groupLacks).toEqual([]);
+  });
 });

@@ -3,8 +3,16 @@
  * their reasons, and what could be changed. Nothing here decides anything of its own.
  */
 import { type AdmissionProfile, admit } from '../admission/mutate.ts';
-import { groupsOn } from '../groups/annotation.ts';
+import { groupsOn, groupsPatch } from '../groups/annotation.ts';
+import {
+  type GroupPolicy,
+  groupsFrom,
+  isFargatePod,
+  matchingPolicies,
+  tooManyGroups,
+} from '../groups/policies.ts';
 import { applyPatch, type PatchOperation } from '../json-patch.ts';
+import type { Labels } from '../labels.ts';
 import { NODE_MEMORY_MIB, type Size } from '../machine/machine.ts';
 import { SCHEDULER } from '../names.ts';
 import type { Occupancy, Room } from '../placement/occupancy.ts';
@@ -35,6 +43,17 @@ export interface Surroundings {
   readonly places: Places;
   readonly network?: Situation['network'];
   readonly groupExists?: Situation['groupExists'];
+  /** Where pods get their security groups from; without it, only their annotation tells. */
+  readonly groups?: GroupKnowledge;
+}
+
+/** What is known of security groups. */
+export interface GroupKnowledge {
+  readonly policies: (namespace: string) => readonly GroupPolicy[];
+  /** Labels of a service account; none where nobody knows. */
+  readonly account: (namespace: string, name: string) => Labels;
+  /** What groups lack for a node to join, one sentence each. */
+  readonly lacks: (groups: readonly string[]) => readonly string[];
 }
 
 /** Free addresses of a subnet that the pod could be placed in. */
@@ -71,8 +90,12 @@ export interface Plan {
   /** What stands in the way, each with its own edit; pointers start at the object. */
   readonly edits: readonly Edit[];
   readonly subnets: readonly SubnetRoom[];
-  /** Security groups that a SecurityGroupPolicy gave; none means the cluster security group. */
+  /** Names of the SecurityGroupPolicies that match. */
+  readonly groupPolicies: readonly string[];
+  /** Security groups that they give; none means the cluster security group. */
   readonly securityGroups: readonly string[];
+  /** What these groups lack for the node to join: API server, DNS, registry, kubelet. One sentence each. */
+  readonly groupLacks: readonly string[];
   readonly notes: readonly string[];
   /** For a DaemonSet: its containers and volumes as they could stand in other pods. */
   readonly sidecars: {
@@ -86,10 +109,38 @@ type Profiles = Matcher<Surroundings['profiles'][number]>;
 /** A pod of the workload as the API server stores it, or the text with which it is refused. */
 type Admitted = { readonly pod: Pod } | { readonly refused: string };
 
-const admitted = (profiles: Profiles, { pod, namespace }: Workload): Admitted => {
+const admitted = (profiles: Profiles, { pod, namespace }: Workload, near: Surroundings): Admitted => {
   const admission = admit(profiles, pod, namespace);
   if (admission.kind === 'refused') return { refused: admission.message };
-  return { pod: admission.kind === 'mutated' ? applyPatch(pod, admission.patch) : pod };
+  const marked = admission.kind === 'mutated' ? applyPatch(pod, admission.patch) : pod;
+  if (near.groups === undefined || !isFargatePod(marked)) return { pod: marked };
+  const groups = groupsFrom(policiesFor(marked, namespace, near.groups));
+  const problem = tooManyGroups(groups);
+  return problem === undefined
+    ? { pod: applyPatch(marked, groupsPatch(marked, groups)) }
+    : { refused: problem };
+};
+
+const policiesFor = (pod: Pod, namespace: string, { policies, account }: GroupKnowledge) =>
+  matchingPolicies(pod, account(namespace, pod.spec.serviceAccountName || 'default'), policies(namespace));
+
+/** Policies and groups of a pod as it would be stored, and what the groups lack. */
+const groupsPart = (
+  matcher: Profiles,
+  workload: Workload,
+  near: Surroundings,
+): Pick<Plan, 'groupPolicies' | 'securityGroups' | 'groupLacks'> => {
+  const admission = admitted(matcher, workload, near);
+  const pod = 'pod' in admission ? admission.pod : workload.pod;
+  const securityGroups = groupsOn(pod);
+  const { groups: known, groupExists = () => true } = near;
+  const ours = known !== undefined && isFargatePod(pod);
+  const matching = ours ? policiesFor(pod, workload.namespace, known) : [];
+  return {
+    groupPolicies: matching.map(({ metadata }) => metadata.name ?? ''),
+    securityGroups,
+    groupLacks: ours && securityGroups.every(groupExists) ? known.lacks(securityGroups) : [],
+  };
 };
 
 /** Decides about every replica, one after another, each seeing the machines of those before. */
@@ -209,7 +260,7 @@ const outcomeOf = (
 ): Outcome => {
   const { pod, kind } = workload;
   if (kind === 'DaemonSet') return no(refusal(pod, violationsOf(pod)) ?? null);
-  const admission = admitted(matcher, workload);
+  const admission = admitted(matcher, workload, near);
   if ('refused' in admission)
     return no(admission.refused, `profile ${profile?.metadata.name} refuses it at creation`);
   // A pod that no profile matches, or that opts out, is still ours when it names our scheduler itself.
@@ -259,7 +310,7 @@ export const plan = (workload: Workload, near: Surroundings): Plan => {
     waste: size && wasteOf(size, requests),
     edits,
     subnets,
-    securityGroups: groupsOn(pod),
+    ...groupsPart(matcher, workload, near),
     notes: [...outcome.notes, ...portCollisions(pod)],
     sidecars: kind === 'DaemonSet' ? sidecarsOf(workload, edits) : null,
   };

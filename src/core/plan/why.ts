@@ -1,4 +1,5 @@
 /** Why a pod that exists runs where it runs, or what it waits for. */
+import { groupsOn } from '../groups/annotation.ts';
 import type { LifeStatus } from '../machine/life.ts';
 import { CAPACITY_ANNOTATION, PROFILE_LABEL, SCHEDULER } from '../names.ts';
 import type { ObjectMeta, Pod } from '../pod.ts';
@@ -20,6 +21,10 @@ export interface Why {
   readonly size: string | null;
   /** One sentence: why it is where it is, or what it waits for. */
   readonly because: string;
+  /** Its security groups; none means the cluster security group. */
+  readonly securityGroups: readonly string[];
+  /** What these lack for a node to join and to be looked after, one sentence each. */
+  readonly groupLacks: readonly string[];
   /** The stages of its machine, in order. */
   readonly timeline: readonly Step[];
   readonly profiles: readonly Explanation[];
@@ -89,6 +94,8 @@ const becauseOf = (
 export const why = (pod: Pod, machine: KnownMachine | undefined, near: Surroundings): Why => {
   const { namespace = 'default', name = '', annotations = {}, labels = {} } = pod.metadata;
   const ours = pod.spec.schedulerName === SCHEDULER;
+  const groups = groupsOn(pod);
+  const judged = ours && groups.every(near.groupExists ?? (() => true));
   return {
     namespace,
     name,
@@ -97,6 +104,8 @@ export const why = (pod: Pod, machine: KnownMachine | undefined, near: Surroundi
     node: pod.spec.nodeName || null,
     size: annotations[CAPACITY_ANNOTATION] ?? null,
     because: becauseOf(pod, namespace, machine, near),
+    securityGroups: groups,
+    groupLacks: judged ? (near.groups?.lacks(groups) ?? []) : [],
     timeline: timeline(machine?.status),
     profiles: explain(near.profiles, asCreated(pod), namespace),
   };
