@@ -33,6 +33,20 @@ const Selector = Type.Object(
 const Switch = (what: string) =>
   Type.Optional(Type.Boolean({ description: `${what} Default false: refused, as in the original.` }));
 
+/** A name as labels have it (Kubernetes documentation "Labels and Selectors", syntax and character set). */
+const NAME = '[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
+const LABEL_KEY = `([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?${NAME}`;
+/** Labels below these are given by Kubernetes, by the original and by us. */
+const RESERVED = ['kubernetes.io', 'k8s.io', 'amazonaws.com', 'cloister.dev']
+  .join('|')
+  .replaceAll('.', '[.]');
+
+const Rlimit = (most: number) =>
+  Type.Object(
+    { soft: Type.Integer({ minimum: 1, maximum: most }), hard: Type.Integer({ minimum: 1, maximum: most }) },
+    rules({ rule: 'self.soft <= self.hard', message: 'the soft limit must not be above the hard one' }),
+  );
+
 /** What a profile allows beyond the original. */
 export const FargateProfilePolicy = Type.Object(
   {
@@ -46,8 +60,40 @@ export const FargateProfilePolicy = Type.Object(
     capabilities: Switch("Allow capabilities beyond the container runtime's default set."),
     hostNamespaces: Switch("Allow the network, process and IPC namespaces of the pod's own guest."),
     hostPorts: Switch('Allow hostPort and hostIP.'),
-    volumes: Switch('Allow volume kinds that work inside the guest, such as hostPath, and block devices.'),
-    sysctls: Switch('Allow unsafe sysctls.'),
+    volumes: Switch(
+      'Allow volume kinds that work inside the guest: hostPath and image, and claims on volumes of the kinds hostPath and nfs.',
+    ),
+    sysctls: Switch('Allow unsafe sysctls, as far as they belong to the namespaces of the pod.'),
+    topology: Type.Optional(
+      Type.Boolean({
+        description:
+          'Honour topology spread constraints, pod affinity and pod anti-affinity. Default false: ignored, as in the original.',
+      }),
+    ),
+    rlimits: Type.Optional(
+      Type.Object(
+        { nofile: Type.Optional(Rlimit(1_048_576)), nproc: Type.Optional(Rlimit(4_194_304)) },
+        { description: 'Limits of every container. Default 1024 soft and 65535 hard, as in the original.' },
+      ),
+    ),
+    nodeLabels: Type.Optional(
+      Type.Record(Type.String(), Type.String({ maxLength: 63 }), {
+        maxProperties: 20,
+        description: "Labels of the pods' Nodes besides those of the original.",
+        ...rules(
+          {
+            rule: `self.all(k, k.size() <= 317 && k.matches('^${LABEL_KEY}$') && self[k].matches('^(${NAME})?$'))`,
+            message:
+              'nodeLabels must be labels: an optional prefix and names of at most 63 letters, digits, -, _ and .',
+          },
+          {
+            rule: `self.all(k, !k.matches('^([^/]*[.])?(${RESERVED})/'))`,
+            message:
+              'nodeLabels must not begin with a reserved prefix: kubernetes.io, k8s.io, amazonaws.com, cloister.dev, or one below them',
+          },
+        ),
+      }),
+    ),
   },
   {
     description: "What is allowed beyond the original; the guest is the pod's own, so neighbours stay safe.",

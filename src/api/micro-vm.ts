@@ -5,6 +5,27 @@ import type { Machine } from '../core/machine/machine.ts';
 import { API_VERSION } from '../core/names.ts';
 import { Condition, type Frozen, type Kind, type NamedMeta, rules } from './kind.ts';
 
+const Rlimit = Type.Object({ soft: Type.Integer(), hard: Type.Integer() });
+
+const Opened = Type.Object(
+  {
+    nodeLabels: Type.Optional(Type.Record(Type.String(), Type.String())),
+    rlimits: Type.Optional(Type.Object({ nofile: Type.Optional(Rlimit), nproc: Type.Optional(Rlimit) })),
+    sysctls: Type.Optional(Type.Boolean()),
+    hostNetwork: Type.Optional(Type.Boolean()),
+    hostPorts: Type.Optional(
+      Type.Array(
+        Type.Object({
+          protocol: Type.Enum(['tcp', 'udp']),
+          hostPort: Type.Integer(),
+          containerPort: Type.Integer(),
+        }),
+      ),
+    ),
+  },
+  { description: "What the profile's policy gives the machine beyond the original." },
+);
+
 const Spec = Type.Object(
   {
     pod: Type.Object(
@@ -27,6 +48,7 @@ const Spec = Type.Object(
       description: 'Security groups; none means the cluster security group.',
     }),
     image: Type.String({ description: 'Hash that names the guest image.' }),
+    opened: Type.Optional(Opened),
   },
   rules({ rule: 'self == oldSelf', message: 'the spec of a MicroVM is frozen when it is created' }),
 );

@@ -196,15 +196,15 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
 
 const createMachine = async (
   pod: Pod,
-  { profile, size, placement }: Extract<Verdict, { runs: true }>,
+  { runs: _, ...decision }: Extract<Verdict, { runs: true }>,
   { client, microVMs: known, logging, reservations, events, image, log }: Desk,
 ): Promise<void> => {
   const { namespace, name } = LOGGING_CONFIG;
   const routing = loggingOutcome(logging.get(`${namespace}/${name}`) !== undefined);
-  const machine = machineFor(pod, { profile, size, placement, image });
+  const machine = machineFor(pod, { ...decision, image });
   const wanted = microVMOf(machine, routing.annotation);
   let made = true;
-  await reservations.reserve(machine.name, { size, placement }, async () => {
+  await reservations.reserve(machine.name, machine, async () => {
     try {
       known.assume(await client.create(microVMs, wanted));
     } catch (cause) {
@@ -216,7 +216,7 @@ const createMachine = async (
     }
   });
   if (!made) return;
-  log.info({ pod: keyOf(pod), address: placement.address, size }, 'placed');
+  log.info({ pod: keyOf(pod), address: machine.placement.address, size: machine.size }, 'placed');
   const { type, reason, message } = routing.event;
   await events.event({ apiVersion: 'v1', kind: 'Pod', ...machine.pod }, type, reason, message);
 };

@@ -97,7 +97,11 @@ describe('the rules of a FargateProfile (spec §1.3, §1.4)', () => {
         subnets: ['a'],
         podExecutionRoleArn: 'arn:aws:iam::111122223333:role/x',
         tags: { a: '' },
-        policy: { reject: true },
+        policy: {
+          reject: true,
+          nodeLabels: { 'a.example/b': 'c' },
+          rlimits: { nproc: { soft: 1, hard: 2 } },
+        },
       },
       'accepted',
     ],
@@ -143,6 +147,34 @@ describe('the rules of a FargateProfile (spec §1.3, §1.4)', () => {
       { selectors: [one], tags: { ['k'.repeat(129)]: '' } },
       'Tag keys have 1 to 128 characters',
     ],
+    [
+      'a soft limit above the hard one',
+      { selectors: [one], policy: { rlimits: { nofile: { soft: 3, hard: 2 } } } },
+      'the soft limit must not be above the hard one',
+    ],
+    [
+      'more files than a kernel opens',
+      { selectors: [one], policy: { rlimits: { nofile: { soft: 3, hard: 2_000_000 } } } },
+      'should be less than or equal to 1048576',
+    ],
+    ...[
+      'kubernetes.io/x',
+      'node.kubernetes.io/x',
+      'k8s.io/x',
+      'eks.amazonaws.com/x',
+      'a.b.cloister.dev/x',
+    ].map((key): [string, object, string] => [
+      `the node label ${key}`,
+      { selectors: [one], policy: { nodeLabels: { [key]: '' } } },
+      'nodeLabels must not begin with a reserved prefix',
+    ]),
+    ...[{ '-x': '' }, { 'A/b': '' }, { a: 'b c' }, { ['n'.repeat(64)]: '' }].map(
+      (nodeLabels): [string, object, string] => [
+        `the node label ${JSON.stringify(nodeLabels).slice(0, 20)}`,
+        { selectors: [one], policy: { nodeLabels } },
+        'nodeLabels must be labels',
+      ],
+    ),
     ['too many tags', { selectors: [one], tags: labels(51) }, 'must have at most 50'],
   ])('%s', async (_, spec, expected) => {
     expect(await judge(spec)).toContain(expected);

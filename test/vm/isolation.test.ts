@@ -7,6 +7,7 @@ import { webcrypto } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Node } from '../../src/api/resources.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
@@ -24,6 +25,14 @@ import {
 const NS = 'vm-isolation';
 const OPEN = 'vm-open';
 
+/** All that a profile can allow. */
+const POLICY = {
+  ...{ privileged: true, capabilities: true, hostNamespaces: true, hostPorts: true, volumes: true },
+  ...{ sysctls: true, topology: true },
+  rlimits: { nofile: { soft: 131_072, hard: 1_048_576 }, nproc: { soft: 70_000, hard: 80_000 } },
+  nodeLabels: { 'example.com/pool': 'open' },
+};
+
 const root = {
   apiVersion: 'v1',
   kind: 'Pod',
@@ -31,6 +40,8 @@ const root = {
   spec: {
     hostPID: true,
     hostNetwork: true,
+    nodeSelector: POLICY.nodeLabels,
+    securityContext: { sysctls: [{ name: 'kernel.msgmax', value: '16384' }] },
     terminationGracePeriodSeconds: 1,
     containers: [
       { name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'], securityContext: { privileged: true } },
@@ -38,8 +49,30 @@ const root = {
   },
 };
 
+const LISTEN = 'echo here > /tmp/index.html; httpd -f -p 8080 -h /tmp';
+
+/** Listens on one port and is reached at another. */
+const ported = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { namespace: OPEN, name: 'ported' },
+  spec: {
+    securityContext: { sysctls: [{ name: 'net.core.somaxconn', value: '1234' }] },
+    terminationGracePeriodSeconds: 1,
+    containers: [
+      {
+        ...{ name: 'main', image: BUSYBOX, command: ['sh', '-c', LISTEN] },
+        ports: [{ containerPort: 8080, hostPort: 80 }],
+        volumeMounts: [{ name: 'guest', mountPath: '/guest' }],
+      },
+    ],
+    volumes: [{ name: 'guest', hostPath: { path: '/etc/cloister' } }],
+  },
+};
+
 let attacker: Pod;
 let victim: Pod;
+let listener: Pod;
 
 beforeAll(async () => {
   await apply(
@@ -49,14 +82,18 @@ beforeAll(async () => {
       apiVersion: 'cloister.dev/v1alpha1',
       kind: 'FargateProfile',
       metadata: { name: OPEN },
-      spec: { selectors: [{ namespace: OPEN }], policy: { privileged: true, hostNamespaces: true } },
+      spec: { selectors: [{ namespace: OPEN }], policy: POLICY },
     },
   );
   for (const namespace of [NS, OPEN]) {
     await readyNamespace(namespace);
   }
-  await apply(root, shellPod(NS, 'victim', 'echo here > /tmp/index.html; httpd -f -p 8080 -h /tmp'));
-  [attacker, victim] = await Promise.all([readyPod(OPEN, 'root'), readyPod(NS, 'victim')]);
+  await apply(root, ported, shellPod(NS, 'victim', LISTEN));
+  [attacker, listener, victim] = await Promise.all([
+    readyPod(OPEN, 'root'),
+    readyPod(OPEN, 'ported'),
+    readyPod(NS, 'victim'),
+  ]);
 }, 400_000);
 
 afterAll(async () => {
@@ -103,6 +140,32 @@ describe('in strict mode', () => {
       'POD_UNSUPPORTED_ON_FARGATE: Pod not supported on Fargate: fields not supported: HostNetwork, HostPID, invalid SecurityContext fields: Privileged',
     );
     await kubectl(['delete', 'pod', '-n', NS, 'root']);
+  });
+});
+
+describe('in open mode', () => {
+  afterAll(() => kubectl(['delete', 'pod', '-n', OPEN, 'ported', '--timeout=60s']), 70_000);
+
+  it('limits, sysctls, labels and volumes are as the profile and the pods say', async () => {
+    expect(await asRoot('ulimit -Sn; ulimit -Hn; ulimit -Su; ulimit -Hu; cat /proc/sys/kernel/msgmax')).toBe(
+      '131072\n1048576\n70000\n80000\n16384',
+    );
+    expect(await inPod(OPEN, 'ported', 'cat /proc/sys/net/core/somaxconn; ls /guest/env')).toBe(
+      '1234\n/guest/env',
+    );
+    const node = await read<Node>('node', attacker.spec.nodeName ?? '');
+    expect(node.metadata.labels).toMatchObject(POLICY.nodeLabels);
+  });
+
+  it('a host port leads to the container, and a pod in the network of its guest is reached', async () => {
+    const fetched = (url: string): Promise<string> =>
+      inPod(NS, 'victim', `timeout 5 wget -qO- http://${url}/index.html`);
+    expect(await fetched(`${listener.status?.podIP}:80`)).toBe('here');
+    expect(await fetched(`${listener.status?.podIP}:8080`)).toBe('here');
+    await asRoot('echo guest > /tmp/index.html; httpd -p 8081 -h /tmp');
+    expect(attacker.status?.podIP).toBe(attacker.status?.hostIP);
+    expect(await fetched(`${attacker.status?.podIP}:8081`)).toBe('guest');
+    expect(await asRoot(`timeout 5 wget -qO- http://${victim.status?.podIP}:8080/index.html`)).toBe('here');
   });
 });
 

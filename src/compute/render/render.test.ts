@@ -28,9 +28,9 @@ const credentials = {
   serving: { certificate: 'SERVING CERTIFICATE\n', key: 'SERVING KEY\n' },
   proxyToken: 'TOKEN',
 };
-const seed = () =>
+const seed = (of = machine) =>
   seedFiles({
-    machine,
+    machine: of,
     nodeName: 'fargate-ip-10-42-64-7.local-1.compute.internal',
     cluster: {
       server: 'https://10.42.0.2:6443',
@@ -67,6 +67,20 @@ test('packet filters of the router and its uplink', async () => {
 
 test('seed', async () => {
   await expect(listing(seed().files)).toMatchFileSnapshot('golden/seed');
+});
+
+test('seed beyond the original: only what the profile sets differs', async () => {
+  const opened = {
+    rlimits: { nofile: { soft: 65_536, hard: 1_048_576 } },
+    sysctls: true,
+    hostNetwork: true,
+    hostPorts: [{ protocol: 'tcp' as const, hostPort: 8080, containerPort: 80 }],
+  };
+  const plain = seed().files;
+  const changed = Object.entries(seed({ ...machine, opened }).files).filter(
+    ([path, file]) => plain[path]?.content !== file.content,
+  );
+  await expect(listing(Object.fromEntries(changed))).toMatchFileSnapshot('golden/seed-opened');
 });
 
 test('arguments fit one line each, for `launch` reads them line by line', () => {

@@ -1,7 +1,9 @@
 /** The files that make a booted guest the node of one pod. Pure. */
 import { type Machine, NODE_MEMORY_MIB, vcpus } from '../../core/machine/machine.ts';
 import { KUBELET_PORT } from '../../core/machine/node.ts';
+import type { HostPort } from '../../core/machine/opened.ts';
 import { STORAGE_RESERVE_GIB } from '../../core/sizing/size.ts';
+import type { Rlimits } from '../../core/validation/policy.ts';
 import type { Seed } from '../provider.ts';
 
 /** What every machine of a cluster is told. */
@@ -43,6 +45,9 @@ export interface SeedInputs {
   readonly credentials: Credentials;
 }
 
+/** Limits of every container in the original (spec/fargate.md §8). */
+const RLIMIT = { soft: 1024, hard: 65535 } as const;
+
 const GIB_IN_KIB = 1024 * 1024;
 
 type Files = Record<string, { content: string; mode: number }>;
@@ -80,7 +85,7 @@ export const seedFiles = (inputs: SeedInputs): Seed => {
     '/etc/cloister/env': plain(environment(machine, nodeName)),
     '/etc/resolv.conf': plain(`nameserver ${cluster.resolver}\n`),
     [PATHS.ca]: plain(cluster.ca),
-    '/etc/kubernetes/kubelet.yaml': yaml(kubelet(cluster)),
+    '/etc/kubernetes/kubelet.yaml': yaml(kubelet(cluster, machine.opened?.sysctls)),
     '/etc/kubernetes/kubelet.kubeconfig': yaml(
       kubeconfig(cluster, { 'client-certificate': PATHS.client, 'client-key': PATHS.client }),
     ),
@@ -92,6 +97,11 @@ export const seedFiles = (inputs: SeedInputs): Seed => {
       `server = "${endpoint}"\n[host."${endpoint}"]\ncapabilities = ["pull", "resolve"]\n`,
     );
   }
+  const { rlimits, hostPorts } = machine.opened ?? {};
+  if (hostPorts !== undefined)
+    files['/etc/cloister/hostports.nft'] = plain(hostPortRules(machine.placement.address, hostPorts));
+  if (rlimits !== undefined)
+    files['/etc/cloister/rlimits'] = plain(`${JSON.stringify(ociRlimits(rlimits))}\n`);
   return { files: { ...files, ...renewalFiles(credentials).files } };
 };
 
@@ -99,6 +109,22 @@ const plain = (content: string) => ({ content, mode: 0o644 });
 const secret = (content: string) => ({ content, mode: 0o600 });
 /** JSON is YAML, and needs no library to be written. */
 const yaml = (value: unknown) => plain(`${JSON.stringify(value, null, 2)}\n`);
+
+/** Limits of the original (spec/fargate.md §8), and what the profile has in their place. */
+const ociRlimits = ({ nofile, nproc }: Rlimits): readonly object[] => [
+  { type: 'RLIMIT_NOFILE', ...RLIMIT, ...nofile },
+  { type: 'RLIMIT_NPROC', ...RLIMIT, ...nproc },
+];
+
+/** Translates ports in the guest: both are ports of one address, so nothing else of a packet changes. */
+const hostPortRules = (address: string, ports: readonly HostPort[]): string => {
+  const rules = ports.map(
+    ({ protocol, hostPort, containerPort }) =>
+      `    ip daddr ${address} ${protocol} dport ${hostPort} dnat to ${address}:${containerPort}\n`,
+  );
+  const chain = `  chain prerouting {\n    type nat hook prerouting priority dstnat\n${rules.join('')}  }\n`;
+  return `table ip hostports\ndelete table ip hostports\ntable ip hostports {\n${chain}}\n`;
+};
 
 /**
  * Shell variables for the guest's scripts. Allocatable memory is what the pod was provisioned less the node's
@@ -114,11 +140,18 @@ const environment = (machine: Machine, nodeName: string): string =>
     `ALLOCATABLE_STORAGE_KIB=${(machine.size.storageGiB - STORAGE_RESERVE_GIB) * GIB_IN_KIB}`,
     `STORAGE_THRESHOLD_KIB=${GIB_IN_KIB}`,
     `RESERVED_CPU=${vcpus(machine.size) * 1000 - machine.size.milliCpu}m`,
+    `HOST_NETWORK=${machine.opened?.hostNetwork === true}`,
     '',
   ].join('\n');
 
+/**
+ * All sysctls that belong to the namespaces of a pod (kubelet flag `--allowed-unsafe-sysctls`; it takes no
+ * others).
+ */
+const NAMESPACED_SYSCTLS = ['kernel.shm*', 'kernel.msg*', 'kernel.sem', 'fs.mqueue.*', 'net.*'];
+
 /** KubeletConfiguration v1beta1; the memory reservation is added in the guest, which alone knows its total. */
-const kubelet = (cluster: ClusterFacts) => ({
+const kubelet = (cluster: ClusterFacts, sysctls = false) => ({
   apiVersion: 'kubelet.config.k8s.io/v1beta1',
   kind: 'KubeletConfiguration',
   registerNode: false,
@@ -152,6 +185,7 @@ const kubelet = (cluster: ClusterFacts) => ({
   resolvConf: '/etc/resolv.conf',
   // One pod pulls its images once: nothing is gained by one after the other.
   serializeImagePulls: false,
+  ...(sysctls && { allowedUnsafeSysctls: NAMESPACED_SYSCTLS }),
 });
 
 /** An address that no machine has (RFC 5737): node ports are served nowhere, all ports of the address are the pod's. */

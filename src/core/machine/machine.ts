@@ -1,5 +1,7 @@
 /** What one pod's machine is: decided once, when the pod is scheduled, and frozen from then on. */
 
+import type { Opened } from './opened.ts';
+
 /** The provisioned size of a machine, one of the 74 steps of spec/fargate.md §4.1 plus its scratch disk. */
 export interface Size {
   /** Thousandths of a vCPU: 250, 500, 1000, 2000, 4000, 8000 or 16000. */
@@ -38,6 +40,8 @@ export interface Machine {
   readonly securityGroups: readonly string[];
   /** Hash that names the guest image, the "platform version" that patching compares. */
   readonly image: string;
+  /** What the profile's policy gives beyond the original. */
+  readonly opened?: Opened | undefined;
 }
 
 /** Virtual CPUs that the guest sees: the size rounded up to whole ones. */

@@ -13,6 +13,7 @@ import { nodeName } from '../net/names.ts';
 import type { Pod } from '../pod.ts';
 import { capacityProvisioned } from '../sizing/size.ts';
 import type { Machine, Placement, Size } from './machine.ts';
+import type { Opened } from './opened.ts';
 
 /** What was decided for a pod. */
 export interface Decision {
@@ -21,6 +22,7 @@ export interface Decision {
   readonly placement: Placement;
   /** Hash that names the guest image. */
   readonly image: string;
+  readonly opened?: Opened | undefined;
 }
 
 /** A pod without what every stored pod has. */
@@ -54,6 +56,7 @@ export const machineFor = (pod: Pod, decision: Decision): Machine => {
     placement: decision.placement,
     securityGroups: groupsOn(pod),
     image: decision.image,
+    ...(decision.opened && { opened: decision.opened }),
   };
 };
 

@@ -17,8 +17,13 @@ export const nodeNameOf = (machine: Pick<Machine, 'placement'>): string =>
 /**
  * Labels of the node. Besides those of the original, two keep it out of external load balancers' target
  * lists (they reach pods by address) and out of what zone-wide disruption logic counts.
+ * @param own labels that the profile gives its nodes; none of them takes the place of another
  */
-export const nodeLabels = ({ address, region, zone }: Placement): Record<string, string> => ({
+export const nodeLabels = (
+  { address, region, zone }: Placement,
+  own: Readonly<Record<string, string>> = {},
+): Record<string, string> => ({
+  ...own,
   'beta.kubernetes.io/arch': 'amd64',
   'beta.kubernetes.io/os': 'linux',
   [COMPUTE_TYPE]: COMPUTE_TYPE_FARGATE,
@@ -83,7 +88,7 @@ export const nodeOf = (machine: Machine, cluster: string, now: string): Node & {
   kind: 'Node',
   metadata: {
     name: nodeNameOf(machine),
-    labels: nodeLabels(machine.placement),
+    labels: nodeLabels(machine.placement, machine.opened?.nodeLabels),
     annotations: {
       [MICROVM_ANNOTATION]: machine.name,
       'node.alpha.kubernetes.io/ttl': '0',

@@ -85,17 +85,19 @@ const NO_ADDRESS = '0.0.0.0';
 
 /**
  * What the pod's selectors say to a node in a zone, for `place`.
+ * @param own labels that the profile gives its nodes
  * @returns undefined when the pod selects nothing
  */
 export const zoneMismatch = (
   pod: Pod,
   region: string,
+  own?: Readonly<Record<string, string>>,
 ): ((at: { readonly name: string; readonly zone: string }) => string | undefined) | undefined => {
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   if (!required && Object.keys(pod.spec.nodeSelector ?? {}).length === 0) return undefined;
   return ({ name, zone }) =>
     selectionMismatch(pod, {
       name: nodeName(NO_ADDRESS, region),
-      labels: nodeLabels({ subnet: name, zone, region, address: NO_ADDRESS }),
+      labels: nodeLabels({ subnet: name, zone, region, address: NO_ADDRESS }, own),
     });
 };

@@ -189,11 +189,11 @@ const obstacles = (workload: Workload, profile: SchedulingProfile | undefined, n
   const policy = profile?.spec.policy ?? {};
   const violations = violationsOf(pod, policy, claimsFor(workload, near));
   const sizing = sizeFor(requestsOf(pod));
-  const selection = selectionEdits(
-    written,
-    near.region,
-    subnetsFor(profile?.spec.subnets, near.subnets, near.places),
-  );
+  const selection = selectionEdits(written, {
+    region: near.region,
+    subnets: subnetsFor(profile?.spec.subnets, near.subnets, near.places),
+    labels: policy.nodeLabels,
+  });
   return within(workload.at, [...editsFor(written, violations, policy, tooLargeText(sizing)), ...selection]);
 };
 

@@ -6,6 +6,7 @@ import { groupsOn } from '../groups/annotation.ts';
 import { missingGroup } from '../groups/existence.ts';
 import { tooManyGroups } from '../groups/policies.ts';
 import type { Placement, Size } from '../machine/machine.ts';
+import { type Opened, openedFor } from '../machine/opened.ts';
 import {
   COMPUTE_TYPE,
   COMPUTE_TYPE_EC2,
@@ -72,7 +73,14 @@ export interface Refusal {
 
 /** The outcome for one pod. */
 export type Verdict =
-  | { readonly runs: true; readonly profile: string; readonly size: Size; readonly placement: Placement }
+  | {
+      readonly runs: true;
+      readonly profile: string;
+      readonly size: Size;
+      readonly placement: Placement;
+      /** What the profile's policy gives beyond the original, if anything. */
+      readonly opened?: Opened | undefined;
+    }
   | Refusal;
 
 const no = (reason: Refusal['reason'], message: string): Refusal => ({ runs: false, reason, message });
@@ -96,7 +104,8 @@ export const decide = (situation: Situation): Verdict => {
   if (role !== undefined && situation.mayLaunch?.(role) === false)
     return no('Unschedulable', roleNotMapped(found.metadata.name));
 
-  const violations = violationsOf(pod, found.spec.policy, situation.claims);
+  const { policy = {} } = found.spec;
+  const violations = violationsOf(pod, policy, situation.claims);
   const refused = refusal(pod, violations);
   if (refused !== undefined) {
     const claimsOnly = violations.every(({ transient }) => transient);
@@ -109,7 +118,7 @@ export const decide = (situation: Situation): Verdict => {
   const { quotaMilliCpu = Infinity, occupancy } = situation;
   if (occupancy.used.milliCpu + sizing.ok.milliCpu > quotaMilliCpu) return no('Unschedulable', QUOTA_REACHED);
 
-  const mismatch = zoneMismatch(pod, region);
+  const mismatch = zoneMismatch(pod, region, policy.nodeLabels);
   const placing = place({
     podUid: pod.metadata.uid ?? '',
     size: sizing.ok,
@@ -120,12 +129,14 @@ export const decide = (situation: Situation): Verdict => {
     ...(mismatch === undefined ? {} : { mismatch }),
   });
   if ('waits' in placing) return no('Unschedulable', placing.waits.message);
+  const opened = openedFor(pod, policy);
   return (
     networkProblem(situation) ?? {
       runs: true,
       profile: found.metadata.name,
       size: sizing.ok,
       placement: placing.placement,
+      ...(opened && { opened }),
     }
   );
 };

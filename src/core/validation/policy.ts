@@ -1,6 +1,18 @@
 /** What a profile allows beyond the original (issue "The Fargate contract"); everything is off by default. */
 
-/** The switches of `spec.policy` of a FargateProfile. */
+/** A soft and a hard limit (getrlimit(2)). */
+export interface Rlimit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** Limits of every container; what is left out stays as in the original (spec/fargate.md §8). */
+export interface Rlimits {
+  readonly nofile?: Rlimit | undefined;
+  readonly nproc?: Rlimit | undefined;
+}
+
+/** `spec.policy` of a FargateProfile. */
 export interface Policy {
   /** Refuse unsupported pods at creation, instead of warning and leaving them Pending. */
   readonly reject?: boolean;
@@ -10,6 +22,9 @@ export interface Policy {
   readonly hostPorts?: boolean;
   readonly volumes?: boolean;
   readonly sysctls?: boolean;
+  readonly topology?: boolean;
+  readonly rlimits?: Rlimits;
+  readonly nodeLabels?: Readonly<Record<string, string>>;
 }
 
 /** Whether the profile allows anything at all that the original refuses. */
@@ -20,5 +35,8 @@ export const isOpen = (policy: Policy): boolean =>
       policy.hostNamespaces ||
       policy.hostPorts ||
       policy.volumes ||
-      policy.sysctls,
+      policy.sysctls ||
+      policy.topology ||
+      policy.rlimits ||
+      policy.nodeLabels,
   );

@@ -292,6 +292,21 @@ describe('claims (spec §3.3)', () => {
 
   it('are not judged at admission', () => expect(judge(p)).toBeUndefined());
 
+  it.each<[string, PersistentVolume['spec'], string | undefined]>([
+    ['hostPath', { hostPath: { path: '/' } }, undefined],
+    ['nfs', { nfs: { server: 'n', path: '/' } }, undefined],
+    [
+      'iscsi',
+      { iscsi: { iqn: 'i', lun: 0, targetPortal: 't' } },
+      'PVC data bound to invalid PV pv with nil CSI spec',
+    ],
+    ['EBS', ebs.spec, 'PVC data bound to invalid PV pv with CSI Driver: ebs.csi.aws.com'],
+  ])('on %s, where the profile allows more volumes', (_, spec, reason) => {
+    const known = claims(bound('pv'), { ...(spec && { spec }) });
+    const clause = reason && `${PREFIX}volumes not supported: vol not supported because: ${reason}`;
+    expect(judge(p, { volumes: true }, known)).toBe(clause);
+  });
+
   it('pass with time only if nothing lasting is refused', () => {
     const mixed = pod(
       volumes(
@@ -341,7 +356,13 @@ describe('policy', () => {
   it('is open when anything is allowed', () => {
     expect(isOpen({})).toBe(false);
     expect(isOpen({ reject: true })).toBe(false);
-    expect(isOpen({ sysctls: true })).toBe(true);
+    const rest: Policy[] = [
+      { sysctls: true },
+      { topology: true },
+      { rlimits: {} },
+      { nodeLabels: { a: '' } },
+    ];
+    for (const policy of rest) expect(isOpen(policy)).toBe(true);
   });
 });
 

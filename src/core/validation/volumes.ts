@@ -30,6 +30,9 @@ const SUPPORTED: ReadonlySet<string> = new Set([
 /** Kinds that need nothing outside the guest, for profiles that allow them. */
 const SUPPORTED_WHEN_OPEN: ReadonlySet<string> = new Set(['hostPath', 'image']);
 
+/** Kinds of PersistentVolumes that the kubelet mounts by itself, for profiles that allow them. */
+const CLAIMABLE_WHEN_OPEN = ['hostPath', 'nfs'] as const;
+
 /** The driver that every node carries; no other claim can be mounted (§3.4). */
 export const EFS_DRIVER = 'efs.csi.aws.com';
 
@@ -39,7 +42,11 @@ const sourceOf = (volume: Volume): string => {
   return 'emptyDir';
 };
 
-const refusedClaim = (name: string, claims: Claims): Omit<RefusedVolume, 'index'> | undefined => {
+const refusedClaim = (
+  name: string,
+  policy: Policy,
+  claims: Claims,
+): Omit<RefusedVolume, 'index'> | undefined => {
   const claim = claims.claim(name);
   if (claim === undefined) return { text: `persistentvolumeclaim "${name}" not found`, transient: true };
   const volumeName = claim.spec?.volumeName;
@@ -47,6 +54,7 @@ const refusedClaim = (name: string, claims: Claims): Omit<RefusedVolume, 'index'
     return { text: `PVC ${name} not bound`, transient: true };
   const volume = claims.volume(volumeName);
   if (volume === undefined) return { text: `persistentvolume "${volumeName}" not found`, transient: true };
+  if (policy.volumes && CLAIMABLE_WHEN_OPEN.some((kind) => volume.spec?.[kind])) return undefined;
   const bound = `PVC ${name} bound to invalid PV ${volumeName}`;
   const csi = volume.spec?.csi;
   if (!csi) return { text: `${bound} with nil CSI spec`, transient: false };
@@ -63,7 +71,7 @@ export const refusedVolumes = (
   (pod.spec.volumes ?? []).flatMap((volume, index): RefusedVolume[] => {
     const source = sourceOf(volume);
     if (source === 'persistentVolumeClaim' && claims !== undefined) {
-      const refused = refusedClaim(volume.persistentVolumeClaim?.claimName ?? '', claims);
+      const refused = refusedClaim(volume.persistentVolumeClaim?.claimName ?? '', policy, claims);
       if (refused === undefined) return [];
       return [{ ...refused, index, text: `${volume.name} not supported because: ${refused.text}` }];
     }
