@@ -8,11 +8,14 @@ import {
   configMaps,
   fargateProfiles,
   microVMs,
+  namespaces,
   networks,
+  nodes,
   type PersistentVolume,
   type PersistentVolumeClaim,
   persistentVolumeClaims,
   persistentVolumes,
+  pods,
   type ServiceAccount,
   subnets,
 } from '../api/resources.ts';
@@ -20,11 +23,14 @@ import type { SecurityGroup } from '../api/security-group.ts';
 import type { SecurityGroupPolicy } from '../api/security-group-policy.ts';
 import type { Subnet } from '../api/subnet.ts';
 import { FACTS, type Facts, parseFacts } from '../core/facts.ts';
+import { machineName } from '../core/machine/microvm.ts';
 import { API_VERSION } from '../core/names.ts';
 import { NETWORK } from '../core/net/network.ts';
+import { onMachines, onNodes } from '../core/placement/neighbours.ts';
 import { Occupancy } from '../core/placement/occupancy.ts';
 import { placesIn } from '../core/placement/subnets.ts';
 import type { Surroundings } from '../core/plan/plan.ts';
+import type { Pod } from '../core/pod.ts';
 import type { Claims } from '../core/validation/volumes.ts';
 import { ApiError, type KubeClient, orNothing } from '../kube/client.ts';
 import type { Document } from './documents.ts';
@@ -36,6 +42,8 @@ export interface Known extends Surroundings {
   readonly notes: readonly string[];
 }
 
+type Neighbours = NonNullable<Surroundings['neighbourhood']>;
+
 /** Room that is not known counts as enough. */
 const ENOUGH = { memoryMiB: Number.MAX_SAFE_INTEGER, milliCpu: Number.MAX_SAFE_INTEGER };
 
@@ -45,7 +53,7 @@ const occupancyOf = (machines: readonly MicroVM[]): Occupancy =>
   new Occupancy(
     machines.map(({ metadata, spec, status }) => [
       metadata.name,
-      { size: spec.size, placement: spec.placement, dead: status?.phase === 'Failed' },
+      { ...spec, dead: status?.phase === 'Failed' },
     ]),
   );
 
@@ -84,6 +92,22 @@ const among = (groups: readonly SecurityGroup[]): ((name: string) => boolean) =>
   return (name) => names.has(name);
 };
 
+/** Pods on nodes and on machines whose pod is not bound yet, and the labels of namespaces. */
+const neighbourhoodOf = async (client: KubeClient, occupancy: Occupancy): Promise<Neighbours> => {
+  const [all, allNodes, allNamespaces] = await Promise.all([
+    client.list(pods),
+    client.list(nodes),
+    client.list(namespaces),
+  ]);
+  const labels = new Map(allNamespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}]));
+  const machineOf = ({ metadata }: Pod) => occupancy.get(machineName(metadata.uid ?? ''));
+  const elsewhere = all.filter((pod) => machineOf(pod) === undefined);
+  return {
+    pods: [...onMachines(all, machineOf), ...onNodes(elsewhere, allNodes)],
+    namespaceLabels: (name) => labels.get(name) ?? {},
+  };
+};
+
 /** Reads the cluster. @throws ApiError, ConnectionError */
 export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
   const [profiles, allSubnets, network, groups, machines, claims, volumes, facts] = await Promise.all([
@@ -96,12 +120,16 @@ export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
     client.list(persistentVolumes),
     factsOf(client),
   ]);
+  const occupancy = occupancyOf(machines);
   return {
     // A profile that is being deleted takes no more pods.
     profiles: profiles.filter(({ metadata }) => metadata.deletionTimestamp === undefined),
     subnets: allSubnets,
     microVMs: machines,
-    occupancy: occupancyOf(machines),
+    occupancy,
+    neighbourhood: profiles.some(({ spec }) => spec.policy?.topology)
+      ? await neighbourhoodOf(client, occupancy)
+      : { pods: [], namespaceLabels: () => ({}) },
     claims: claimsIn({ claims, volumes }),
     ...withNetwork(facts ?? UNKNOWN_FACTS, network),
     groupExists: among(groups.groups),
@@ -177,6 +205,7 @@ export const toldSurroundings = (documents: readonly Document[]): Known => {
     subnets: told.length > 0 ? told : names.map(assumed(network)),
     microVMs: machines,
     occupancy: occupancyOf(machines),
+    neighbourhood: { pods: [], namespaceLabels: () => ({}) },
     claims: claimsIn({
       claims: ofKind<PersistentVolumeClaim>(documents, 'PersistentVolumeClaim'),
       volumes: ofKind<PersistentVolume>(documents, 'PersistentVolume'),

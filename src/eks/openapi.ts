@@ -8,6 +8,7 @@ import type { EksContext } from './context.ts';
 import type { EksInstance } from './instance.ts';
 import { profileRoutes } from './profile-routes.ts';
 import { tagRoutes } from './tags.ts';
+import { validatorCompiler } from './validate.ts';
 
 /** Where the document is served, without a signature. */
 const PATH = '/openapi.json';
@@ -64,7 +65,7 @@ export const describeApi = async (server: EksInstance, cluster: string): Promise
 
 /** The document of a cluster's API without the API: no route is ever asked, so none needs its ports. */
 export const openApiDocument = async (cluster: string): Promise<object> => {
-  const server = fastify().withTypeProvider<TypeBoxTypeProvider>();
+  const server = fastify().withTypeProvider<TypeBoxTypeProvider>().setValidatorCompiler(validatorCompiler);
   const context = { cluster: { name: cluster }, settings: { updates: true } } as EksContext;
   const services = { takeTurn: unasked, wrote: unasked };
   await describeApi(server, cluster);

@@ -24,7 +24,7 @@ export interface Reservations {
 }
 
 const existing = (vm: MicroVM | undefined): ExistingMachine | undefined =>
-  vm && { size: vm.spec.size, placement: vm.spec.placement, dead: vm.status?.phase === 'Failed' };
+  vm && { ...vm.spec, dead: vm.status?.phase === 'Failed' };
 
 /** Whether the API server has refused. After a time-out or an error of its own it may still have acted. */
 const isCertain = (cause: unknown): boolean =>

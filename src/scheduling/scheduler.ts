@@ -26,6 +26,7 @@ import { type Bucket, type Rate, take } from '../core/eks/bucket.ts';
 import { LOGGING_CONFIG, loggingOutcome } from '../core/logging/outcome.ts';
 import { machineFor, machineName, microVMOf } from '../core/machine/microvm.ts';
 import { NETWORK } from '../core/net/network.ts';
+import { looksAtOthers } from '../core/placement/neighbours.ts';
 import type { Places } from '../core/placement/subnets.ts';
 import type { Pod } from '../core/pod.ts';
 import { latestMatcher } from '../core/profile/latest.ts';
@@ -37,6 +38,7 @@ import type { EventRecorder } from '../kube/events.ts';
 import type { Store } from '../kube/store.ts';
 import { giveVolumes } from './claims.ts';
 import { explain } from './explain.ts';
+import { lookAround } from './neighbours.ts';
 import { type Reservations, reservationsOf } from './reservations.ts';
 import { launchRoles } from './roles.ts';
 
@@ -102,35 +104,43 @@ export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'
     reconcile: (key) => schedule(key, desk),
     log: context.log,
   });
-  const enqueuePending = (): void => {
-    for (const pod of context.pods.list()) if (isPending(pod)) controller.enqueue(keyOf(pod));
-  };
-  const unsubscribe = [
-    context.pods.onChange((key, now, before) => {
-      if (now !== undefined && isPending(now)) controller.enqueue(key);
-      if (now === undefined && before !== undefined) reservations.forget(machineOf(before));
-    }),
-    context.profiles.onChange(enqueuePending),
-    context.subnets.onChange(enqueuePending),
-    context.networks.onChange(enqueuePending),
-    context.securityGroups.onChange((_name, _now, before) => {
-      if (before === undefined) enqueuePending(); // a group that pods may wait for
-    }),
-    ...(context.authConfig === undefined ? [] : [context.authConfig.onChange(enqueuePending)]),
-    context.claims.onChange(enqueuePending),
-    context.volumes.onChange(enqueuePending),
-    context.microVMs.onChange((_name, now) => {
-      if (now === undefined || now.status?.phase === 'Failed') enqueuePending(); // room or an address is free
-    }),
-    reservations.stop,
-  ];
-  enqueuePending();
+  const unsubscribe = [...wakeUps(desk, controller), reservations.stop];
   return {
     stop: async () => {
       for (const stop of unsubscribe) stop();
       await controller.stop();
     },
   };
+};
+
+/** Looks at pods again as soon as something changed that they may wait for, and at all pending ones now. */
+const wakeUps = (desk: Desk, { enqueue }: Pick<Controller, 'enqueue'>): readonly (() => void)[] => {
+  const enqueuePending = (concerned: (pod: Pod) => boolean = () => true): void => {
+    for (const pod of desk.pods.list()) if (isPending(pod) && concerned(pod)) enqueue(keyOf(pod));
+  };
+  const enqueueAll = (): void => enqueuePending();
+  const topologyCounts = (): boolean => desk.profiles.list().some(({ spec }) => spec.policy?.topology);
+  enqueueAll();
+  return [
+    desk.pods.onChange((key, now, before) => {
+      if (now !== undefined && isPending(now)) enqueue(key);
+      if (now === undefined && before !== undefined) desk.reservations.forget(machineOf(before));
+    }),
+    desk.profiles.onChange(enqueueAll),
+    desk.subnets.onChange(enqueueAll),
+    desk.networks.onChange(enqueueAll),
+    desk.securityGroups.onChange((_name, _now, before) => {
+      if (before === undefined) enqueueAll(); // a group that pods may wait for
+    }),
+    ...(desk.authConfig === undefined ? [] : [desk.authConfig.onChange(enqueueAll)]),
+    desk.claims.onChange(enqueueAll),
+    desk.volumes.onChange(enqueueAll),
+    desk.microVMs.onChange((_name, now, before) => {
+      // Room or an address is free; or a neighbour has come.
+      if (now === undefined || now.status?.phase === 'Failed') enqueueAll();
+      else if (before === undefined && topologyCounts()) enqueuePending(looksAtOthers);
+    }),
+  ];
 };
 
 /** Counts launches (spec/fargate.md §11.3). */
@@ -162,8 +172,10 @@ const DONE: Outcome = { done: true };
 
 const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
   const capacity = await desk.provider.capacity();
+  const known = desk.pods.get(key);
+  const neighbourhood = known && (await lookAround(known, desk));
   const pod = desk.pods.get(key);
-  if (pod === undefined || !isPending(pod)) return DONE;
+  if (pod === undefined || pod.metadata.uid !== known?.metadata.uid || !isPending(pod)) return DONE;
   if (desk.microVMs.get(machineOf(pod)) !== undefined) return DONE;
   // From here until the outcome is reserved nothing is awaited: no two pods are ever given one address.
   const verdict = decide({
@@ -176,6 +188,7 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
       claim: (name) => desk.claims.get(`${pod.metadata.namespace}/${name}`),
       volume: (name) => desk.volumes.get(name),
     },
+    neighbourhood: neighbourhood?.(),
     region: desk.region,
     network: desk.networks.get(NETWORK),
     mayLaunch: desk.mayLaunch,

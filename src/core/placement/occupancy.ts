@@ -12,7 +12,7 @@ export interface Room {
 }
 
 /** A machine that exists, and whether it still takes room on a host: a dead one keeps its address only. */
-export interface ExistingMachine extends Pick<Machine, 'size' | 'placement'> {
+export interface ExistingMachine extends Pick<Machine, 'size' | 'placement' | 'opened'> {
   readonly dead: boolean;
 }
 
@@ -53,6 +53,11 @@ export class Occupancy {
       this.#machines.set(name, machine);
       this.#count(machine, 1);
     }
+  }
+
+  /** The machine of that name, if it exists. */
+  get(name: string): ExistingMachine | undefined {
+    return this.#machines.get(name);
   }
 
   /** What all machines that are not dead use. */

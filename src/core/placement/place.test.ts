@@ -192,7 +192,18 @@ describe('place', () => {
       'room',
       'Fargate capacity is unavailable at this time. Please try again later or in a different availability zone: the pod needs 4vCPU 9GB, all hosts together have 2 vCPU and 5.8 GB',
     ],
-    ['no zone that suits', { mismatch: ({ zone }) => `not in ${zone}` }, 'suitable-zone', 'not in local-1a'],
+    [
+      'no zone that suits',
+      { suitability: { mismatch: ({ zone }) => `not in ${zone}`, compare: () => 0 } },
+      'suitable-zone',
+      'not in local-1a; not in local-1b',
+    ],
+    [
+      'no zone that suits, all for one reason',
+      { suitability: { mismatch: () => 'no', compare: () => 0 } },
+      'suitable-zone',
+      'no',
+    ],
   ])('waits: %s', (_, more, what, message) => {
     expect(place(question(more))).toEqual({ waits: { for: what, message } });
   });
@@ -203,7 +214,19 @@ describe('place', () => {
 
   it('keeps to subnets that suit', () => {
     const mismatch = ({ zone }: { zone: string }) => (zone === 'local-1b' ? undefined : 'no');
-    expect(place(question({ mismatch }))).toMatchObject({ placement: { zone: 'local-1b' } });
+    const suitability = { mismatch, compare: () => 0 };
+    expect(place(question({ suitability }))).toMatchObject({ placement: { zone: 'local-1b' } });
+  });
+
+  it('prefers what the pod prefers to what is emptier, and takes another when that is full', () => {
+    const suitability = {
+      mismatch: () => undefined,
+      compare: (a: { zone: string }) => (a.zone === 'local-1b' ? -1 : 1),
+    };
+    const crowded = taken({ 'private-b': ['10.42.80.9'] });
+    expect(place(question({ suitability, occupancy: crowded }))).toMatchObject({
+      placement: { zone: 'local-1b' },
+    });
   });
 
   it('finds a free address whenever there is one, by looking at all of them', () => {

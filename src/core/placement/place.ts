@@ -5,6 +5,14 @@ import { capacityProvisioned } from '../sizing/size.ts';
 import type { Occupancy, Room } from './occupancy.ts';
 import { RESERVED_FIRST, type SubnetChoice, type UsableSubnet, usableAddresses } from './subnets.ts';
 
+/** What the rules of a pod say about subnets. */
+export interface Suitability {
+  /** Why the pod cannot be in the subnet, or undefined when it can. */
+  readonly mismatch: (subnet: UsableSubnet) => string | undefined;
+  /** Negative when the pod prefers the first of two subnets. */
+  readonly compare: (a: UsableSubnet, b: UsableSubnet) => number;
+}
+
 /** Everything that placing a machine depends on. */
 export interface Question {
   readonly podUid: string;
@@ -15,11 +23,8 @@ export interface Question {
   readonly occupancy: Occupancy;
   /** Room of all hosts together. */
   readonly capacity: Room;
-  /**
-   * What the pod's node selectors say to a node in that zone, or undefined when they agree. Only subnets
-   * that suit are used.
-   */
-  readonly mismatch?: (subnet: UsableSubnet) => string | undefined;
+  /** Which subnets suit the pod, and which of them it prefers; without it, all do alike. */
+  readonly suitability?: Suitability;
 }
 
 /** What has to appear before the pod can be placed. */
@@ -56,6 +61,8 @@ const freeAddress = (subnet: UsableSubnet, podUid: string, occupancy: Occupancy)
   return undefined;
 };
 
+const ALIKE: Suitability = { mismatch: () => undefined, compare: () => 0 };
+
 const waits = (what: Missing, message: string): Placing => ({ waits: { for: what, message } });
 
 /** For people: `3.5 vCPU and 5.9 GB`, rounded down. */
@@ -75,19 +82,20 @@ const lacksRoom = ({ size, capacity, occupancy: { used } }: Question): Placing |
 };
 
 /**
- * Places a machine, or says what it waits for. Among the profile's subnets the one with the fewest addresses
- * in use is taken, by name where equal (§1.7: pods are spread, evenness is not promised).
+ * Places a machine, or says what it waits for. Among the profile's subnets that suit, and that the pod prefers,
+ * the one with the fewest addresses in use is taken, by name where equal (§1.7: pods are spread, evenness is not
+ * promised).
  */
 export const place = (question: Question): Placing => {
-  const { subnets, occupancy, podUid, region, mismatch } = question;
+  const { subnets, occupancy, podUid, region, suitability = ALIKE } = question;
   if (subnets.usable.length === 0) return waits('subnet', subnets.problems.join('; '));
   const inUse = ({ name }: UsableSubnet): number => occupancy.inUse(name);
   const suitable = subnets.usable
-    .filter((subnet) => mismatch?.(subnet) === undefined)
-    .sort((a, b) => inUse(a) - inUse(b) || (a.name < b.name ? -1 : 1));
+    .filter((subnet) => suitability.mismatch(subnet) === undefined)
+    .sort((a, b) => suitability.compare(a, b) || inUse(a) - inUse(b) || (a.name < b.name ? -1 : 1));
   if (suitable.length === 0) {
-    const first = subnets.usable[0] as UsableSubnet;
-    return waits('suitable-zone', mismatch?.(first) ?? '');
+    const reasons = new Set(subnets.usable.map((subnet) => suitability.mismatch(subnet)));
+    return waits('suitable-zone', [...reasons].join('; '));
   }
   const full = lacksRoom(question);
   if (full !== undefined) return full;

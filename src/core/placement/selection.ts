@@ -83,8 +83,27 @@ export const selectionMismatch = (pod: Pod, node: Candidate): string | undefined
 /** Stands for the address that is not chosen yet; selectors that want a certain host name never hold. */
 const NO_ADDRESS = '0.0.0.0';
 
+/** A subnet, by what of it shows on its nodes. */
+interface At {
+  readonly name: string;
+  readonly zone: string;
+}
+
 /**
- * What the pod's selectors say to a node in a zone, for `place`.
+ * The node that a pod would get in a subnet.
+ * @param own labels that the profile gives its nodes
+ */
+export const futureNode = (
+  { name, zone }: At,
+  region: string,
+  own?: Readonly<Record<string, string>>,
+): Candidate => ({
+  name: nodeName(NO_ADDRESS, region),
+  labels: nodeLabels({ subnet: name, zone, region, address: NO_ADDRESS }, own),
+});
+
+/**
+ * What the pod's selectors say to a node in a zone.
  * @param own labels that the profile gives its nodes
  * @returns undefined when the pod selects nothing
  */
@@ -92,12 +111,8 @@ export const zoneMismatch = (
   pod: Pod,
   region: string,
   own?: Readonly<Record<string, string>>,
-): ((at: { readonly name: string; readonly zone: string }) => string | undefined) | undefined => {
+): ((at: At) => string | undefined) | undefined => {
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   if (!required && Object.keys(pod.spec.nodeSelector ?? {}).length === 0) return undefined;
-  return ({ name, zone }) =>
-    selectionMismatch(pod, {
-      name: nodeName(NO_ADDRESS, region),
-      labels: nodeLabels({ subnet: name, zone, region, address: NO_ADDRESS }, own),
-    });
+  return (subnet) => selectionMismatch(pod, futureNode(subnet, region, own));
 };

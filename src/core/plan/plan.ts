@@ -15,8 +15,10 @@ import { applyPatch, type PatchOperation } from '../json-patch.ts';
 import type { Labels } from '../labels.ts';
 import { NODE_MEMORY_MIB, type Size } from '../machine/machine.ts';
 import { SCHEDULER } from '../names.ts';
+import { nodeOfMachine } from '../placement/neighbours.ts';
 import type { Occupancy, Room } from '../placement/occupancy.ts';
 import { type Places, type SubnetLike, subnetsFor, usableAddresses } from '../placement/subnets.ts';
+import type { Neighbour, Neighbourhood } from '../placement/topology.ts';
 import type { Container, Pod, Volume } from '../pod.ts';
 import { describeMatch, type Explanation, explain } from '../profile/explain.ts';
 import { Matcher, matchPod } from '../profile/match.ts';
@@ -38,6 +40,8 @@ export interface Surroundings {
   readonly occupancy: Occupancy;
   readonly capacity: Room;
   readonly claims: (namespace: string) => Claims;
+  /** Pods that have a node, where a profile honours topology; planned ones are added as the plan goes on. */
+  readonly neighbourhood?: { readonly pods: Neighbour[] } & Neighbourhood;
   readonly region: string;
   /** Where pods may run. */
   readonly places: Places;
@@ -148,6 +152,7 @@ const place = (
   pod: Pod,
   { kind, name, namespace, replicas }: Workload,
   situation: Omit<Situation, 'pod'>,
+  neighbours: Neighbour[] | undefined,
 ) => {
   let placed = 0;
   for (;;) {
@@ -155,8 +160,9 @@ const place = (
     const one = { ...pod, metadata: { ...pod.metadata, uid } };
     const verdict: Verdict = decide({ ...situation, pod: one });
     if (!verdict.runs) return { verdict, placed };
-    const { size, placement } = verdict;
-    situation.occupancy.set(uid, { size, placement, dead: false });
+    const machine = { ...verdict, dead: false };
+    situation.occupancy.set(uid, machine);
+    neighbours?.push({ pod: one, node: nodeOfMachine(machine) });
     placed += 1;
     if (placed >= Math.min(replicas, MOST_REPLICAS)) return { verdict, placed };
   }
@@ -266,11 +272,8 @@ const outcomeOf = (
   // A pod that no profile matches, or that opts out, is still ours when it names our scheduler itself.
   if (admission.pod.spec.schedulerName !== SCHEDULER) return no(null);
   const { profiles: _, claims: __, ...rest } = near;
-  const { verdict, placed } = place(admission.pod, workload, {
-    ...rest,
-    profiles: matcher,
-    claims: claimsFor(workload, near),
-  });
+  const situation = { ...rest, profiles: matcher, claims: claimsFor(workload, near) };
+  const { verdict, placed } = place(admission.pod, workload, situation, near.neighbourhood?.pods);
   if (verdict.runs) return { runs: true, message: null, notes: [] };
   const some = `${placed} of ${workload.replicas} pods find room`;
   return no(verdict.message, ...(placed > 0 ? [some] : []), ...(verdict.because ? [verdict.because] : []));

@@ -17,8 +17,9 @@ import {
 import { dnsProblem, type NetworkLike } from '../net/network.ts';
 import type { Occupancy, Room } from '../placement/occupancy.ts';
 import { place } from '../placement/place.ts';
-import { zoneMismatch } from '../placement/selection.ts';
 import { type Places, placesIn, regionAllowed, type SubnetLike, subnetsFor } from '../placement/subnets.ts';
+import { suitabilityOf } from '../placement/suitability.ts';
+import type { Neighbourhood } from '../placement/topology.ts';
 import type { Pod } from '../pod.ts';
 import { isOptedOut, type Matcher, type Profile, profileMatches } from '../profile/match.ts';
 import { roleNotMapped } from '../roles/mapping.ts';
@@ -47,6 +48,8 @@ export interface Situation {
   /** Room of all hosts together. */
   readonly capacity: Room;
   readonly claims: Claims;
+  /** Pods that have a node, for profiles that honour topology. */
+  readonly neighbourhood?: Neighbourhood | undefined;
   readonly region: string;
   /** Where pods may run; undefined for the defaults. */
   readonly places?: Places;
@@ -118,15 +121,17 @@ export const decide = (situation: Situation): Verdict => {
   const { quotaMilliCpu = Infinity, occupancy } = situation;
   if (occupancy.used.milliCpu + sizing.ok.milliCpu > quotaMilliCpu) return no('Unschedulable', QUOTA_REACHED);
 
-  const mismatch = zoneMismatch(pod, region, policy.nodeLabels);
+  const subnets = subnetsFor(found.spec.subnets, situation.subnets, places);
+  const { neighbourhood } = situation;
+  const suitability = suitabilityOf(pod, { policy, region, usable: subnets.usable, neighbourhood });
   const placing = place({
     podUid: pod.metadata.uid ?? '',
     size: sizing.ok,
     region,
-    subnets: subnetsFor(found.spec.subnets, situation.subnets, places),
+    subnets,
     occupancy: situation.occupancy,
     capacity: situation.capacity,
-    ...(mismatch === undefined ? {} : { mismatch }),
+    ...(suitability && { suitability }),
   });
   if ('waits' in placing) return no('Unschedulable', placing.waits.message);
   const opened = openedFor(pod, policy);
