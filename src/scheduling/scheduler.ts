@@ -25,6 +25,7 @@ import type { Provider } from '../compute/provider.ts';
 import { type Bucket, type Rate, take } from '../core/eks/bucket.ts';
 import { LOGGING_CONFIG, loggingOutcome } from '../core/logging/outcome.ts';
 import { machineFor, machineName, microVMOf } from '../core/machine/microvm.ts';
+import { PROFILE_LABEL } from '../core/names.ts';
 import { NETWORK } from '../core/net/network.ts';
 import { looksAtOthers } from '../core/placement/neighbours.ts';
 import type { Places } from '../core/placement/subnets.ts';
@@ -32,6 +33,7 @@ import type { Pod } from '../core/pod.ts';
 import { latestMatcher } from '../core/profile/latest.ts';
 import type { Matcher } from '../core/profile/match.ts';
 import { decide, type Verdict } from '../core/scheduling/decide.ts';
+import type { Policy } from '../core/validation/policy.ts';
 import { isAlreadyExists, type KubeClient, orNothing } from '../kube/client.ts';
 import { type Controller, type Outcome, runController } from '../kube/controller.ts';
 import type { EventRecorder } from '../kube/events.ts';
@@ -168,6 +170,10 @@ const isPending = ({ metadata, spec, status }: Pod): boolean =>
 const isThere = (group: SecurityGroup | undefined): boolean =>
   group !== undefined && group.metadata.deletionTimestamp === undefined;
 
+/** What the pod's profile allows. */
+const policyOf = ({ metadata }: Pod, { matcher }: Desk): Policy =>
+  matcher().get(metadata.labels?.[PROFILE_LABEL] ?? '')?.spec.policy ?? {};
+
 const DONE: Outcome = { done: true };
 
 const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
@@ -203,7 +209,7 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
     return DONE;
   }
   await explain(pod, verdict, desk);
-  if (verdict.claimsOnly) await giveVolumes(pod, desk);
+  if (verdict.claimsOnly) await giveVolumes(pod, policyOf(pod, desk), desk);
   return { again: AGAIN_MS };
 };
 

@@ -109,6 +109,59 @@ describe('a claim that waits for its first consumer', () => {
   }, 120_000);
 });
 
+describe('a claim whose volume is yet to be made', () => {
+  it('is told to a provisioner when its pod comes, and the pod runs when it is bound', async () => {
+    const { client } = product;
+    await client.create(storageClasses, {
+      metadata: { name: 'made' },
+      provisioner: 'efs.csi.aws.com',
+      volumeBindingMode: 'WaitForFirstConsumer',
+    });
+    await client.create(nodes, { metadata: { name: 'a-node' } });
+    const common = { storageClassName: 'made', accessModes: ['ReadWriteMany'] };
+    const name = 'dynamic';
+    await client.create(persistentVolumeClaims, {
+      metadata: { namespace: NS, name },
+      spec: { ...common, resources: { requests: { storage: '1Gi' } } },
+    });
+    const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: name } }];
+    await client.create(pods, podIn(NS, 'provisioned', { volumes }));
+    // The cluster's own controller hands the claim on to the provisioner, which this test plays.
+    const claim = await until(
+      async () => {
+        const one = await client.get(persistentVolumeClaims, { namespace: NS, name });
+        const handedOn = 'volume.kubernetes.io/storage-provisioner' in (one.metadata.annotations ?? {});
+        return handedOn ? one : undefined;
+      },
+      { limitMs: 30_000, what: 'the claim to be handed on' },
+    );
+    expect(claim.metadata.annotations).toMatchObject({ 'volume.kubernetes.io/selected-node': 'a-node' });
+    await untilTold(
+      'provisioned',
+      `Pod not supported on Fargate: volumes not supported: data not supported because: PVC ${name} not bound`,
+    );
+    const { uid } = claim.metadata;
+    await client.create(persistentVolumes, {
+      metadata: { name },
+      spec: {
+        ...common,
+        capacity: { storage: '1Gi' },
+        csi: { driver: 'efs.csi.aws.com', volumeHandle: 'fs-1::fsap-1' },
+        claimRef: {
+          apiVersion: 'v1',
+          kind: 'PersistentVolumeClaim',
+          namespace: NS,
+          name,
+          ...(uid && { uid }),
+        },
+      },
+    });
+    await untilPhase(client, NS, 'provisioned', 'Running');
+    await client.delete(pods, { namespace: NS, name: 'provisioned' });
+    await client.delete(nodes, { name: 'a-node' });
+  }, 120_000);
+});
+
 describe('a pod with a scheduling gate', () => {
   it('gets no machine and no reason before the gate is lifted', async () => {
     const { client } = product;

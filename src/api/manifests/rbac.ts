@@ -29,8 +29,8 @@ const rules = [
   rule('', ['nodes/status'], ['patch']),
   rule('', ['events'], ['get', 'create', 'update']),
   rule('', ['namespaces', 'persistentvolumes', 'persistentvolumeclaims', 'serviceaccounts'], READ),
-  // Claims that wait for their first consumer get their volume from the scheduler.
-  rule('', ['persistentvolumes'], ['patch']),
+  // Claims that wait for their first consumer get their volume, or the order for one, from the scheduler.
+  rule('', ['persistentvolumes', 'persistentvolumeclaims'], ['patch']),
   rule('storage.k8s.io', ['storageclasses'], READ),
   // The log router's configuration, by its fixed name (spec/fargate.md §10.1).
   { ...rule('', ['configmaps'], READ), resourceNames: ['aws-logging'] },

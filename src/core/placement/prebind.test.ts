@@ -1,6 +1,6 @@
 import type { PersistentVolume, PersistentVolumeClaim } from 'kubernetes-types/core/v1.js';
 import { describe, expect, it } from 'vitest';
-import { volumeFor, waitsForConsumer } from './prebind.ts';
+import { selectedNode, volumeFor, waitsForConsumer } from './prebind.ts';
 
 const claim = (spec: PersistentVolumeClaim['spec'] = {}): PersistentVolumeClaim => ({
   metadata: { namespace: 'apps', name: 'data', uid: 'c1' },
@@ -30,7 +30,7 @@ const volume = (
 describe('a volume for a claim that waits for its first consumer', () => {
   it('is the smallest that suits, by name where equal', () => {
     const list = [volume('big', { capacity: { storage: '1Ti' } }), volume('b'), volume('a')];
-    expect(volumeFor(claim(), list)?.metadata?.name).toBe('a');
+    expect(volumeFor(claim(), list, {})?.metadata?.name).toBe('a');
   });
 
   it.each<[string, PersistentVolume, PersistentVolumeClaim]>([
@@ -49,12 +49,32 @@ describe('a volume for a claim that waits for its first consumer', () => {
       claim({ selector: { matchExpressions: [{ key: 'tier', operator: 'NotIn', values: ['v'] }] } }),
     ],
   ])('is none that is %s', (_, one, of) => {
-    expect(volumeFor(of, [one])).toBeUndefined();
+    expect(volumeFor(of, [one], {})).toBeUndefined();
   });
 
   it('is one that the claim selects', () => {
     const of = claim({ selector: { matchExpressions: [{ key: 'tier', operator: 'In', values: ['b'] }] } });
-    expect(volumeFor(of, [volume('a'), volume('b')])?.metadata?.name).toBe('b');
+    expect(volumeFor(of, [volume('a'), volume('b')], {})?.metadata?.name).toBe('b');
+  });
+});
+
+it('may be one of the kinds that a profile allows', () => {
+  const one = volume('v', { csi: undefined as never, nfs: { server: 'n', path: '/' } });
+  expect(volumeFor(claim(), [one], {})).toBeUndefined();
+  expect(volumeFor(claim(), [one], { volumes: true })).toBe(one);
+});
+
+describe('a claim without a volume', () => {
+  const efs = { provisioner: 'efs.csi.aws.com' };
+  const selected = { 'volume.kubernetes.io/selected-node': 'a' };
+  it.each<[string, PersistentVolumeClaim, typeof efs | undefined, string[], object | undefined]>([
+    ['has one provisioned for a node that exists', claim(), efs, ['b', 'a'], selected],
+    ['waits for a node', claim(), efs, [], undefined],
+    ['waits for ever on other classes', claim(), { provisioner: 'ebs.csi.aws.com' }, ['a'], undefined],
+    ['waits for ever without one', claim(), undefined, ['a'], undefined],
+    ['asks once', { ...claim(), metadata: { annotations: selected } }, efs, ['b'], undefined],
+  ])('%s', (_, one, of, nodes, expected) => {
+    expect(selectedNode(one, of, nodes)).toEqual(expected);
   });
 });
 

@@ -36,6 +36,11 @@ const CLAIMABLE_WHEN_OPEN = ['hostPath', 'nfs'] as const;
 /** The driver that every node carries; no other claim can be mounted (§3.4). */
 export const EFS_DRIVER = 'efs.csi.aws.com';
 
+/** Whether a guest can mount the volume: EFS, and where the profile allows it, what needs no driver. */
+export const isMountable = ({ spec }: PersistentVolume, policy: Policy): boolean =>
+  spec?.csi?.driver === EFS_DRIVER ||
+  Boolean(policy.volumes && CLAIMABLE_WHEN_OPEN.some((kind) => spec?.[kind]));
+
 /** A volume without any source becomes an emptyDir when it is stored (Kubernetes API defaulting). */
 const sourceOf = (volume: Volume): string => {
   for (const [key, value] of Object.entries(volume)) if (key !== 'name' && value != null) return key;
@@ -54,12 +59,10 @@ const refusedClaim = (
     return { text: `PVC ${name} not bound`, transient: true };
   const volume = claims.volume(volumeName);
   if (volume === undefined) return { text: `persistentvolume "${volumeName}" not found`, transient: true };
-  if (policy.volumes && CLAIMABLE_WHEN_OPEN.some((kind) => volume.spec?.[kind])) return undefined;
+  if (isMountable(volume, policy)) return undefined;
   const bound = `PVC ${name} bound to invalid PV ${volumeName}`;
   const csi = volume.spec?.csi;
-  if (!csi) return { text: `${bound} with nil CSI spec`, transient: false };
-  if (csi.driver !== EFS_DRIVER) return { text: `${bound} with CSI Driver: ${csi.driver}`, transient: false };
-  return undefined;
+  return { text: `${bound} with ${csi ? `CSI Driver: ${csi.driver}` : 'nil CSI spec'}`, transient: false };
 };
 
 /** Every volume that is refused, in the order of the pod's list. */
