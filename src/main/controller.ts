@@ -18,6 +18,7 @@ import {
   fargateProfiles,
   microVMs,
   mutatingWebhookConfigurations,
+  namespaces,
   networks,
   nodes,
   persistentVolumeClaims,
@@ -79,6 +80,10 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     logging: watchStore(client, configMaps, {
       namespace: LOGGING_CONFIG.namespace,
       fieldSelector: named(LOGGING_CONFIG.name),
+      log,
+    }),
+    loggingNamespace: watchStore(client, namespaces, {
+      fieldSelector: named(LOGGING_CONFIG.namespace),
       log,
     }),
   };

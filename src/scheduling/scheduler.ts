@@ -15,6 +15,7 @@ import type { Network } from '../api/network.ts';
 import {
   type ConfigMap,
   microVMs,
+  type Namespace,
   type PersistentVolume,
   type PersistentVolumeClaim,
   type StorageClass,
@@ -61,6 +62,8 @@ export interface SchedulerContext {
   readonly logging: Store<ConfigMap>;
   /** Holds the mapping of pod execution roles; without it, roles are not looked at. */
   readonly authConfig?: Store<ConfigMap>;
+  /** The namespace of that configuration, if it exists. */
+  readonly loggingNamespace: Store<Namespace>;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly now: () => Date;
@@ -216,10 +219,13 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
 const createMachine = async (
   pod: Pod,
   { runs: _, ...decision }: Extract<Verdict, { runs: true }>,
-  { client, microVMs: known, logging, reservations, events, image, log }: Desk,
+  { client, microVMs: known, logging, loggingNamespace, reservations, events, image, log }: Desk,
 ): Promise<void> => {
   const { namespace, name } = LOGGING_CONFIG;
-  const routing = loggingOutcome(logging.get(`${namespace}/${name}`) !== undefined);
+  const routing = loggingOutcome({
+    namespace: loggingNamespace.get(namespace),
+    config: logging.get(`${namespace}/${name}`),
+  });
   const machine = machineFor(pod, { ...decision, image });
   const wanted = microVMOf(machine, routing.annotation);
   let made = true;

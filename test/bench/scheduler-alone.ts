@@ -4,6 +4,7 @@ import {
   configMaps,
   fargateProfiles,
   microVMs,
+  namespaces,
   networks,
   persistentVolumeClaims,
   persistentVolumes,
@@ -35,6 +36,10 @@ const stores = {
   logging: watchStore(client, configMaps, {
     namespace: 'aws-observability',
     fieldSelector: 'metadata.name=aws-logging',
+    log,
+  }),
+  loggingNamespace: watchStore(client, namespaces, {
+    fieldSelector: 'metadata.name=aws-observability',
     log,
   }),
 };

@@ -203,14 +203,26 @@ describe('log routing', () => {
     });
   });
 
-  it('does not seem to be on where a configuration exists that nothing reads', async () => {
+  it('says what is wrong with its configuration, and does not seem to be on where nothing is', async () => {
     const { client } = product;
-    await client.create(namespaces, { metadata: { name: 'aws-observability' } });
-    await client.create(configMaps, { metadata: { namespace: 'aws-observability', name: 'aws-logging' } });
-    await until(async () => (await routed('configured')).annotation === 'LoggingDisabled: NOT_SUPPORTED', {
-      limitMs: 60_000,
-      what: 'the scheduler to see the configuration',
-    });
+    const at = { namespace: 'aws-observability', name: 'aws-logging' };
+    const labels = { 'aws-observability': 'enabled' };
+    await client.create(namespaces, { metadata: { name: at.namespace, labels } });
+    await client.create(configMaps, { metadata: at, data: {} });
+    const says = (annotation: string) =>
+      until(
+        async () => {
+          const told = await routed('configured');
+          return told.annotation === `LoggingDisabled: ${annotation}` ? told : undefined;
+        },
+        { limitMs: 60_000, what: 'the scheduler to see the configuration' },
+      );
+    expect((await says('LOGGING_CONFIGMAP_INVALID')).event?.message).toBe(
+      'Disabled logging for pod due to invalid configmap. output.conf must have at least one OUTPUT. Please fix the logging configmap',
+    );
+    const data = { 'output.conf': '[OUTPUT]\n  Name es\n  Match *' };
+    await client.patch(configMaps, at, { data }, { type: 'merge' });
+    await says('NOT_SUPPORTED');
   }, 120_000);
 });
 
