@@ -9,8 +9,10 @@ import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
 import type { ServiceAccount } from '../api/resources.ts';
 import type { Subnet } from '../api/subnet.ts';
+import type { Places } from '../core/placement/subnets.ts';
 import { until } from '../host/wait.ts';
 import { identitiesFrom } from './identities.ts';
+import { profileReviewer } from './profiles.ts';
 import { admissionServer } from './webhook.ts';
 
 const profile = (
@@ -309,6 +311,33 @@ describe('POST /validate/profiles', () => {
     const answer = await ask('n', { selectors: [], subnets });
     expect(answer?.status?.message).toBe(message);
     expect(answer?.allowed).toBe(message === undefined);
+  });
+});
+
+describe('profileReviewer', () => {
+  const spec = { selectors: [{ namespace: 'n' }] };
+  const REGION_TEXT = 'Fargate Profile creation in the Region us-gov-west-1 is not supported';
+  it.each<[string, { region: string; places: Places }, readonly string[], string | undefined]>([
+    ['a region that is off by default', { region: 'us-gov-west-1', places: {} }, ['a'], REGION_TEXT],
+    ['the same without subnets', { region: 'us-gov-west-1', places: {} }, [], REGION_TEXT],
+    [
+      'the same when it is allowed',
+      { region: 'us-gov-west-1', places: { regions: ['us-gov-west-1'] } },
+      ['a'],
+      undefined,
+    ],
+    [
+      'a zone that is not listed',
+      { region: 'r', places: { zones: ['y'] } },
+      ['a'],
+      'Fargate Profile creation for the Availability Zone z for Subnet a is not supported',
+    ],
+  ])('judges %s', (_, { region, places }, subnets, message) => {
+    const world = { profiles: () => [], subnets: () => SUBNETS, places: () => places };
+    const judge = profileReviewer({ ...world, region });
+    const object = { metadata: {}, spec: { ...spec, subnets } };
+    const answer = judge({ uid: 'u', operation: 'CREATE', name: 'n', object });
+    expect([answer.allowed, answer.status?.message]).toEqual([message === undefined, message]);
   });
 });
 

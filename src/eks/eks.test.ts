@@ -1,7 +1,11 @@
 /** Parts of the API that need no cluster. */
 import { describe, expect, it } from 'vitest';
+import type { ErrorType } from '../core/eks/errors.ts';
+import { ApiError, ConnectionError } from '../kube/client.ts';
+import { refusalOf } from './failures.ts';
 import { sessionsOf } from './sessions.ts';
 import { parseTarget } from './sigv4.ts';
+import { BusyError } from './turn.ts';
 import { xml } from './xml.ts';
 
 describe('parseTarget', () => {
@@ -52,6 +56,32 @@ describe('sessions', () => {
     }
     for (const odd of ['', 'x', `${sessionToken} `, sessionToken.slice(0, 20)])
       expect(sessions.find(accessKeyId, odd)).toBeUndefined();
+  });
+});
+
+describe('refusalOf', () => {
+  const answered = (status: number, reason = 'Unknown') =>
+    new ApiError('GET /a: inner words', { status, reason });
+  it.each<[string, unknown, ErrorType]>([
+    ['a change by somebody else', answered(409, 'Conflict'), 'ResourceInUseException'],
+    ['a rule of the cluster', answered(422, 'Invalid'), 'InvalidRequestException'],
+    ['a policy of the cluster', answered(403, 'Forbidden'), 'InvalidRequestException'],
+    ['an API server that has too much to do', answered(429), 'ServiceUnavailableException'],
+    ['an API server with troubles of its own', answered(500), 'ServiceUnavailableException'],
+    [
+      'an API server that is away',
+      new ConnectionError('broken', 'inner words'),
+      'ServiceUnavailableException',
+    ],
+    ['a replica that holds the turn', new BusyError('x'), 'ServiceUnavailableException'],
+    ['an object that should be there', answered(404, 'NotFound'), 'ServerException'],
+    ['a bug', new TypeError('inner words'), 'ServerException'],
+    ['what is no error', 'inner words', 'ServerException'],
+  ])('%s', (_, error, type) => {
+    const refusal = refusalOf(error);
+    expect(refusal.type).toBe(type);
+    // Only what a rule of the cluster says is for the caller.
+    expect(refusal.message.includes('inner words')).toBe(type === 'InvalidRequestException');
   });
 });
 

@@ -1,7 +1,10 @@
 /** Each row of spec/fargate.md §1.2 and §1.3 that this service can be brought to, over the wire. */
+import { readFileSync } from 'node:fs';
+import * as eks from '@aws-sdk/client-eks';
+import { NormalizedSchema } from '@smithy/core/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fargateProfiles } from '../../src/api/resources.ts';
-import { type ErrorType, membersOf } from '../../src/core/eks/errors.ts';
+import { fargateProfiles, leases } from '../../src/api/resources.ts';
+import { ERROR_TYPES, type ErrorType, membersOf, statusOf } from '../../src/core/eks/errors.ts';
 import { putEntry } from '../../src/eks/access.ts';
 import { until } from '../../src/host/wait.ts';
 import { call, type Raw, type Signing } from './raw.ts';
@@ -334,7 +337,83 @@ describe('a refusal', () => {
   });
 });
 
+describe('the type of a refusal', () => {
+  const schemas = new Map<string, unknown>(Object.entries(eks));
+  const modelled = ERROR_TYPES.filter((type) => schemas.has(`${type}$`));
+
+  it('is one that the client knows, or one of the protocol (spec/fargate.md §1.2)', () => {
+    expect(modelled).toEqual([
+      'InvalidParameterException',
+      'InvalidRequestException',
+      'ClientException',
+      'ResourceLimitExceededException',
+      'UnsupportedAvailabilityZoneException',
+      'BadRequestException',
+      'AccessDeniedException',
+      'ResourceNotFoundException',
+      'NotFoundException',
+      'ResourceInUseException',
+      'ThrottlingException',
+      'ServerException',
+      'ServiceUnavailableException',
+    ]);
+  });
+
+  it.each(modelled)('%s has the status and the members that the client expects', (type) => {
+    const schema = NormalizedSchema.of(schemas.get(`${type}$`) as never);
+    const names = [...schema.structIterator()].map(([name]) => name).filter((name) => name !== 'message');
+    expect([...membersOf(type)].toSorted()).toEqual(names.toSorted());
+    expect(schema.getMergedTraits().httpError).toBe(statusOf(type));
+  });
+});
+
+describe('an audit line', () => {
+  it('tells who asked for what, and what came of it, and no secret', async () => {
+    const answer = await send({ method: 'GET', path: `${BASE}/gone` }, READER);
+    const id = answer.headers['x-amzn-requestid'];
+    const line = await until(
+      async () =>
+        readFileSync(test.product.controllerLog, 'utf8')
+          .split('\n')
+          .find((text) => text.includes(`"requestId":"${id}"`)),
+      { limitMs: 10_000, what: 'the line of the call' },
+    );
+    expect(JSON.parse(line).audit).toMatchObject({
+      source: '127.0.0.1',
+      principal: `arn:aws:iam::${ACCOUNT}:user/reader`,
+      accessKeyId: READER.accessKeyId,
+      action: 'eks:DescribeFargateProfile',
+      cluster: CLUSTER,
+      profile: 'gone',
+      status: 404,
+      error: 'ResourceNotFoundException',
+    });
+    expect(readFileSync(test.product.controllerLog, 'utf8')).not.toContain(READER.secretAccessKey);
+  });
+});
+
 describe('one change at a time', () => {
+  it('keeps a creation waiting for another, which waits for a replica that lags behind', async () => {
+    const key = { namespace: 'cloister-system', name: 'admission-slow' };
+    await test.product.client.create(leases, {
+      metadata: { ...key, labels: { 'cloister.dev/admission': 'replica' } },
+      spec: { holderIdentity: key.name, leaseDurationSeconds: 60 },
+    });
+    await post(profile({ fargateProfileName: 'slow' }));
+    const other = await post(profile({ fargateProfileName: 'other' }));
+    expect([other.status, other.json['message']]).toEqual([
+      409,
+      `Cannot create Fargate Profile other because cluster ${CLUSTER} currently has Fargate profile slow in status CREATING`,
+    ]);
+    await test.product.client.delete(leases, key);
+    await active('slow');
+    await test.product.client.delete(fargateProfiles, { name: 'slow' });
+    await until(async () => (await send({ method: 'GET', path: `${BASE}/slow` })).status === 404, {
+      limitMs: 10_000,
+      what: 'the profile to be gone',
+    });
+  }, 30_000);
+
   it('keeps creations and deletions apart', async () => {
     // Two at once: the second is decided while the first is CREATING or already ACTIVE.
     const held = { finalizers: ['test.local/hold'] };

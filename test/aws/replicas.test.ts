@@ -9,8 +9,9 @@ import { announce } from '../../src/admission/presence.ts';
 import { admissionServer } from '../../src/admission/webhook.ts';
 import { definitionOf, KINDS } from '../../src/api/crds.ts';
 import type { FargateProfile } from '../../src/api/fargate-profile.ts';
-import { fargateProfiles, leases, namespaces, pods } from '../../src/api/resources.ts';
+import { configMaps, fargateProfiles, leases, namespaces, pods } from '../../src/api/resources.ts';
 import { profileStatus } from '../../src/core/eks/create.ts';
+import { forget, RETENTION_MS, recall, remember, requestOf } from '../../src/eks/idempotency.ts';
 import { turns } from '../../src/eks/turn.ts';
 import { until } from '../../src/host/wait.ts';
 import { applyManifests } from '../../src/kube/apply.ts';
@@ -71,6 +72,31 @@ it('take over from one that died with the turn', async () => {
   expect(performance.now() - began).toBeGreaterThan(500);
   expect((await client.get(leases, key)).spec?.holderIdentity).toBe('');
 }, 30_000);
+
+it('know the answers that another gave, for a day', async () => {
+  const now = Date.parse('2026-01-01T00:00:00Z');
+  const request = requestOf('c', 'token', { name: 'p', tags: { a: '1', b: '2' } });
+  const later = now + RETENTION_MS;
+  expect(await recall(client, request, now)).toEqual({ kind: 'new' });
+  await remember(client, request, { answer: 1 }, now);
+  // The same request, written otherwise.
+  const again = requestOf('c', 'token', { tags: { b: '2', a: '1' }, name: 'p', labels: null });
+  expect(await recall(client, again, later - 1)).toEqual({ kind: 'repeated', answer: { answer: 1 } });
+  const other = requestOf('c', 'token', { name: 'q' });
+  expect(await recall(client, other, later - 1)).toMatchObject({ type: 'InvalidParameterException' });
+  expect(await recall(client, requestOf('c', 'another', { name: 'p' }), now)).toEqual({ kind: 'new' });
+
+  await forget(client, later - 1);
+  expect(await recall(client, request, later - 1)).toMatchObject({ kind: 'repeated' });
+  // When the time is over the answer counts no more, also before anybody has swept; it may be given anew.
+  expect(await recall(client, other, later)).toEqual({ kind: 'new' });
+  await remember(client, other, { answer: 2 }, later);
+  expect(await recall(client, other, later)).toEqual({ kind: 'repeated', answer: { answer: 2 } });
+  await forget(client, later + RETENTION_MS);
+  expect(await client.list(configMaps, { namespace: NAMESPACE, labelSelector: 'cloister.dev/eks' })).toEqual(
+    [],
+  );
+});
 
 describe('a profile', () => {
   /** Only the profiles of the second replica come by way of it. */

@@ -31,7 +31,7 @@ const SUBNETS = [
 export const startEks = async (settings: Partial<EksConfig> = {}, maxProfiles?: number): Promise<TestEks> => {
   const product = await startProduct({
     eks: settings,
-    ...(maxProfiles === undefined ? {} : { maxProfiles }),
+    ...(maxProfiles === undefined ? {} : { limits: { maxProfiles } }),
   });
   for (const [name, cidr, zone, type, zoneType] of SUBNETS)
     await product.client.create(subnets, {

@@ -2,7 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { events, fargateProfiles, microVMs, nodes, pods, subnets } from '../../src/api/resources.ts';
+import {
+  clusterRoles,
+  events,
+  fargateProfiles,
+  microVMs,
+  nodes,
+  pods,
+  subnets,
+} from '../../src/api/resources.ts';
 import { readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provider.ts';
 import { until } from '../../src/host/wait.ts';
 import { isNotFound } from '../../src/kube/client.ts';
@@ -221,6 +229,29 @@ describe('the product', () => {
       limitMs: 10_000,
       what: 'the profile to be gone',
     });
+  });
+
+  it('lets those see its objects who see workloads, and administrators alone write them', async () => {
+    const { client } = product;
+    const verbsOf = async (role: string): Promise<readonly string[]> => {
+      const { rules } = await until(
+        async () => {
+          const found = await client.get(clusterRoles, { name: role });
+          return found.rules?.some(({ apiGroups }) => apiGroups?.includes('cloister.dev'))
+            ? found
+            : undefined;
+        },
+        { limitMs: 30_000, what: `the role ${role} to be aggregated` },
+      );
+      const verbs = (rules ?? [])
+        .filter(({ resources }) => resources?.includes('fargateprofiles'))
+        .flatMap((one) => one.verbs);
+      return [...new Set(verbs)].toSorted();
+    };
+    const read = ['get', 'list', 'watch'];
+    expect(await verbsOf('view')).toEqual(read);
+    expect(await verbsOf('edit')).toEqual(read);
+    expect(await verbsOf('admin')).toEqual([...read, 'create', 'delete', 'patch', 'update'].toSorted());
   });
 
   it('writes at most twelve times in the life of a pod, besides events (docs/adr/0003)', async () => {

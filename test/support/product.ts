@@ -23,7 +23,7 @@ import { API_VERSION } from '../../src/core/names.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { KubeClient } from '../../src/kube/client.ts';
-import type { BalancingConfig, EksConfig } from '../../src/main/config.ts';
+import type { BalancingConfig, ControllerConfig, EksConfig } from '../../src/main/config.ts';
 import { installProduct } from '../../src/main/install.ts';
 import {
   componentsFolder,
@@ -73,7 +73,7 @@ const ROOM: Capacity = { memoryMiB: 1_000_000, milliCpu: 1_000_000 };
 
 /**
  * @param options.capacity room of the hosts; `options.kubelets: false` lets machines start and never join;
- * `options.eks` serves the EKS API with these settings besides the usual ones; `options.maxProfiles` lifts the quota;
+ * `options.eks` serves the EKS API with these settings besides the usual ones; `options.limits` are the quotas;
  * `options.balancing` serves Services and Ingresses;
  * `options.faulty` lets the controller reach the API server by way of `faults` only
  */
@@ -82,7 +82,7 @@ export const startProduct = async (
     readonly capacity?: Capacity;
     readonly kubelets?: boolean;
     readonly eks?: Partial<EksConfig>;
-    readonly maxProfiles?: number;
+    readonly limits?: Partial<Pick<ControllerConfig, 'maxProfiles' | 'vcpuQuota' | 'launchRate'>>;
     readonly balancing?: BalancingConfig;
     readonly faulty?: boolean;
   } = {},
@@ -169,7 +169,7 @@ export const startProduct = async (
             } satisfies EksConfig,
           }),
       ...(options.balancing === undefined ? {} : { balancing: options.balancing }),
-      ...(options.maxProfiles === undefined ? {} : { maxProfiles: options.maxProfiles }),
+      ...options.limits,
       joinLimitSeconds: 60,
       logLevel: 'info',
     }),
