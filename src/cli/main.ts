@@ -30,6 +30,13 @@ program
   .option('--kubeconfig <file>', 'kubeconfig of the cluster')
   .action(async (pod: string, flags) => (await import('./why.ts')).why(pod, flags));
 
+program
+  .command('doctor')
+  .description('list what is wrong with the cluster, each with what to do; exit code 1 with findings')
+  .option('-o, --output <format>', 'text or json', 'text')
+  .option('--kubeconfig <file>', 'kubeconfig of the cluster')
+  .action(async (flags) => (await import('./doctor.ts')).doctor(flags));
+
 const profile = program.command('profile').description('manage Fargate profiles');
 const withOutput = (command: Command): Command =>
   command

@@ -39,6 +39,7 @@ import { knowledge, liveGroups } from './groups.ts';
 /** Everything of a cluster that decisions depend on, and what could not be found out. */
 export interface Known extends Surroundings {
   readonly microVMs: readonly MicroVM[];
+  readonly groupPolicies: readonly SecurityGroupPolicy[];
   readonly notes: readonly string[];
 }
 
@@ -134,6 +135,7 @@ export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
     ...withNetwork(facts ?? UNKNOWN_FACTS, network),
     groupExists: among(groups.groups),
     groups: knowledge({ ...groups, machines }, network),
+    groupPolicies: groups.policies,
     notes: facts === undefined ? ['the room of the hosts is not known and counts as enough'] : [],
   };
 };
@@ -213,6 +215,7 @@ export const toldSurroundings = (documents: readonly Document[]): Known => {
     ...withNetwork(parseFacts(facts?.data) ?? UNKNOWN_FACTS, network),
     ...(groups.groups.length > 0 && { groupExists: among(groups.groups) }),
     groups: knowledge({ ...groups, machines }, network),
+    groupPolicies: groups.policies,
     notes: told.length > 0 ? [] : ['subnets are not known and count as having room'],
   };
 };

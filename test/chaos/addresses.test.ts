@@ -10,7 +10,7 @@ import { soakAddresses } from '../suites/address-soak.ts';
 import { ensureFargate, startProduct, type TestProduct } from '../support/product.ts';
 
 const NS = 'soak';
-const CYCLES = Number(process.env.CLOISTER_SOAK_CYCLES ?? 400);
+const CYCLES = Number(process.env.CLOISTER_SOAK_CYCLES ?? 300);
 const SEED = Number(process.env.CLOISTER_SOAK_SEED ?? Date.now() % 2 ** 32);
 
 /** A subnet of 59 addresses and one of eleven. */

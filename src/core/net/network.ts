@@ -19,13 +19,22 @@ export interface NetworkLike {
 export const dnsOff = (network: NetworkLike | undefined): readonly ('dnsSupport' | 'dnsHostnames')[] =>
   (['dnsSupport', 'dnsHostnames'] as const).filter((attribute) => network?.spec[attribute] === false);
 
+/** The attributes of a network whose absence keeps machines from joining. */
+type DnsAttribute = ReturnType<typeof dnsOff>[number];
+
+/** The command that switches attributes on. */
+export const dnsRemedy = (off: readonly DnsAttribute[]): string => {
+  const spec = Object.fromEntries(off.map((attribute) => [attribute, true]));
+  return `kubectl patch network ${NETWORK} --type merge -p '${JSON.stringify({ spec })}'`;
+};
+
 /** Why machines cannot join, and what to do about it; undefined when both attributes are on. */
 export const dnsProblem = (network: NetworkLike | undefined): string | undefined => {
   const off = dnsOff(network);
-  if (off.length === 0) return undefined;
-  const spec = Object.fromEntries(off.map((attribute) => [attribute, true]));
   const verb = off.length === 1 ? 'is' : 'are';
-  return `${off.join(' and ')} of the network ${verb} off, so machines cannot join: kubectl patch network ${NETWORK} --type merge -p '${JSON.stringify({ spec })}'`;
+  return off.length === 0
+    ? undefined
+    : `${off.join(' and ')} of the network ${verb} off, so machines cannot join: ${dnsRemedy(off)}`;
 };
 
 /** Whether an IPv4 network lies within one of several; the text of one that is none lies nowhere. */
