@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { admissionTimes } from './admission.ts';
+import { clusterAdmission } from './cluster-admission.ts';
 import { decisionsPerSecond, matchingMicros } from './pure.ts';
 import { schedulerRates } from './schedulers.ts';
 
@@ -31,6 +32,17 @@ process.stdout.write(
 const admission = await admissionTimes(200, 15);
 show('admission over HTTPS at 200 pods/s, median', `${admission.medianMs} ms`);
 show('admission over HTTPS at 200 pods/s, p99', `${admission.p99Ms} ms`, 'goal ≤ 20 ms');
+const inCluster = await clusterAdmission(200, 15);
+const { withWebhooks, withoutWebhooks } = inCluster;
+show('pod creation at 200/s on a real API server, p99', `${withWebhooks.p99Ms} ms`);
+show('  the same without our webhooks', `${withoutWebhooks.p99Ms} ms`);
+show('  medians', `${withWebhooks.medianMs} and ${withoutWebhooks.medianMs} ms`);
+for (const { name, meanMs, within25Ms } of inCluster.webhooks)
+  show(
+    `  ${name}`,
+    `${meanMs} ms`,
+    `mean by the API server; ${(within25Ms * 100).toFixed(2)} % within 25 ms`,
+  );
 
 const matching = {
   plainMicros: tenths(matchingMicros('none')),
@@ -51,6 +63,6 @@ show('our scheduler, pods placed on machines made for them', `${cloister.placedP
 show('whole life cycle at once: pods bound to Nodes made for them', `${cloister.boundPerSecond}/s`);
 
 if (values.json !== undefined) {
-  const report = { machine, matching, decisionsPerSecond: decisions, admission, schedulers };
+  const report = { machine, matching, decisionsPerSecond: decisions, admission, inCluster, schedulers };
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
