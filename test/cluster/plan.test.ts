@@ -24,11 +24,22 @@ const NS = 'apps';
 /** Pods of the property; each is planned, created and waited for. */
 const PODS = 150;
 
+/** A namespace whose profile allows everything; fewer pods, each of which looks at the others. */
+const OPEN = 'open';
+const OPEN_PODS = 50;
+const EVERYTHING = {
+  ...{ privileged: true, capabilities: true, hostNamespaces: true, hostPorts: true, volumes: true },
+  ...{ sysctls: true, topology: true, nodeLabels: { disk: 'ssd' } },
+};
+
 let product: TestProduct;
 
 beforeAll(async () => {
   product = await startProduct();
   await ensureFargate(product.client, NS);
+  await ensureFargate(product.client, OPEN);
+  const opening = { spec: { policy: EVERYTHING } };
+  await product.client.patch(fargateProfiles, { name: OPEN }, opening, { type: 'merge' });
   await claim('unbound');
   await volume('efs', 'efs.csi.aws.com');
   await volume('ebs', 'ebs.csi.aws.com');
@@ -75,8 +86,9 @@ const PROFILE = 'eks.amazonaws.com/fargate-profile';
 /** What became of a pod; undefined while nothing has yet. */
 const deedOf = ({ metadata, spec, status }: Pod): Deed | undefined => {
   const optedOut = metadata.annotations?.['eks.amazonaws.com/compute-type'] === 'ec2';
-  const matches = metadata.labels?.[PROFILE] === NS && !optedOut;
-  const profile = matches ? NS : null;
+  const { namespace = '' } = metadata;
+  const matches = metadata.labels?.[PROFILE] === namespace && !optedOut;
+  const profile = matches ? namespace : null;
   if (spec.schedulerName !== 'fargate-scheduler') return { profile: null, runs: false, message: null };
   if (spec.nodeName !== undefined)
     return { profile, runs: true, message: null, size: metadata.annotations?.['CapacityProvisioned'] };
@@ -108,35 +120,42 @@ const planned = async (pod: Pod): Promise<Plan> => {
 };
 
 describe('a plan', () => {
-  it('says what the cluster then does', async () => {
-    const samples = fc.sample(fc.tuple(podSpecs, podMetadata), { numRuns: PODS, seed: 20_260_101 });
-    const objects = samples.map(
-      ([spec, metadata], i): Pod => ({
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: { ...metadata, namespace: NS, name: `p${i}` },
-        spec,
-      }),
-    );
-    const plans: Plan[] = [];
-    const deeds: (Deed | 'invalid')[] = [];
-    for (const object of objects) {
-      plans.push(await planned(object));
-      deeds.push(await happened(object));
-    }
-    for (const [i, plan] of plans.entries()) {
-      const deed = deeds[i];
-      if (deed === 'invalid') {
-        expect(plan, JSON.stringify(objects[i])).toMatchObject({ runs: false });
-        continue;
+  it.each([
+    [NS, PODS],
+    [OPEN, OPEN_PODS],
+  ])(
+    'says what the cluster then does: in %s',
+    async (namespace, count) => {
+      const samples = fc.sample(fc.tuple(podSpecs, podMetadata), { numRuns: count, seed: 20_260_101 });
+      const objects = samples.map(
+        ([spec, metadata], i): Pod => ({
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { ...metadata, namespace, name: `p${i}` },
+          spec,
+        }),
+      );
+      const plans: Plan[] = [];
+      const deeds: (Deed | 'invalid')[] = [];
+      for (const object of objects) {
+        plans.push(await planned(object));
+        deeds.push(await happened(object));
       }
-      const { profile, runs, message, size } = plan;
-      const said: Deed = { profile, runs, message, ...(runs ? { size: size ?? '' } : {}) };
-      expect(said, JSON.stringify(objects[i])).toEqual(deed);
-    }
-    const running = deeds.filter((deed) => deed !== 'invalid' && deed?.runs);
-    expect(running.length).toBeGreaterThan(PODS / 20); // the property saw both sides
-  }, 300_000);
+      for (const [i, plan] of plans.entries()) {
+        const deed = deeds[i];
+        if (deed === 'invalid') {
+          expect(plan, JSON.stringify(objects[i])).toMatchObject({ runs: false });
+          continue;
+        }
+        const { profile, runs, message, size } = plan;
+        const said: Deed = { profile, runs, message, ...(runs ? { size: size ?? '' } : {}) };
+        expect(said, JSON.stringify(objects[i])).toEqual(deed);
+      }
+      const running = deeds.filter((deed) => deed !== 'invalid' && deed?.runs);
+      expect(running.length).toBeGreaterThan(count / 20); // the property saw both sides
+    },
+    300_000,
+  );
 });
 
 const CLOISTER = join(import.meta.dirname, '../../src/cli/main.ts');

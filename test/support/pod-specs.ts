@@ -120,15 +120,32 @@ const selector = fc.constantFrom<Record<string, string>>(
   { disk: 'ssd' },
 );
 
-const affinity = fc.constantFrom('linux', 'windows').map((os) => ({
-  nodeAffinity: {
-    requiredDuringSchedulingIgnoredDuringExecution: {
-      nodeSelectorTerms: [
-        { matchExpressions: [{ key: 'kubernetes.io/os', operator: 'In' as const, values: [os] }] },
-      ],
-    },
+const nodeAffinity = fc.constantFrom('linux', 'windows').map((os) => ({
+  requiredDuringSchedulingIgnoredDuringExecution: {
+    nodeSelectorTerms: [
+      { matchExpressions: [{ key: 'kubernetes.io/os', operator: 'In' as const, values: [os] }] },
+    ],
   },
 }));
+
+/** Which pods a rule is about, and where: pods of every application, in the same zone or on the same host. */
+const about = fc.record({
+  labelSelector: fc.constantFrom({ matchLabels: { app: 'web' } }, { matchLabels: { app: 'db' } }, {}),
+  topologyKey: fc.constantFrom('topology.kubernetes.io/zone', 'kubernetes.io/hostname'),
+});
+const podAffinity = about.map((term) => ({ requiredDuringSchedulingIgnoredDuringExecution: [term] }));
+
+const affinity = fc
+  .record({
+    nodeAffinity: sometimes(nodeAffinity, 2),
+    podAffinity: sometimes(podAffinity, 4),
+    podAntiAffinity: sometimes(podAffinity, 4),
+  })
+  .map((parts) => dense<NonNullable<PodSpec['affinity']>>(parts));
+
+const spread = fc
+  .record({ maxSkew: fc.constantFrom(1, 2), term: about })
+  .map(({ term, maxSkew }) => [{ maxSkew, whenUnsatisfiable: 'DoNotSchedule', ...term }]);
 
 const named = <T extends { name: string }>(prefix: string, list: readonly T[]): T[] =>
   list.map((one, i) => ({ ...one, name: `${prefix}${i}` }));
@@ -143,7 +160,8 @@ export const podSpecs: fc.Arbitrary<PodSpec> = fc
     hostPID: sometimes(fc.boolean(), 6),
     hostIPC: sometimes(fc.boolean(), 6),
     nodeSelector: sometimes(selector, 6),
-    affinity: sometimes(affinity, 8),
+    affinity: sometimes(affinity, 4),
+    topologySpreadConstraints: sometimes(spread, 6),
     overhead: fc.constant(undefined),
     schedulerName: sometimes(fc.constantFrom('default-scheduler', 'fargate-scheduler', 'theirs'), 6),
   })
