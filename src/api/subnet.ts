@@ -1,7 +1,7 @@
 /** Subnet: where machines get their addresses (spec/fargate.md §1.7, §6). */
 import { type Static, Type } from 'typebox';
 import { API_VERSION } from '../core/names.ts';
-import { type Frozen, type Kind, type NamedMeta, rules } from './kind.ts';
+import { Condition, type Frozen, type Kind, type NamedMeta, rules } from './kind.ts';
 
 const Spec = Type.Object({
   cidr: Type.String({
@@ -34,6 +34,7 @@ const Spec = Type.Object({
 
 const Status = Type.Object({
   available: Type.Optional(Type.Integer({ description: 'Addresses that are free.' })),
+  conditions: Type.Optional(Type.Array(Condition)),
 });
 
 /** A subnet as stored by the API server. */

@@ -79,6 +79,9 @@ const isLeaving = ({ metadata }: FargateProfile): boolean => metadata.deletionTi
 /** The condition that tells whether the selectors are live in every replica of admission. */
 const LIVE = 'Live';
 
+const othersThanLive = ({ status }: FargateProfile) =>
+  (status?.conditions ?? []).filter(({ type }) => type !== LIVE);
+
 const liveOf = ({ status }: FargateProfile) => status?.conditions?.find(({ type }) => type === LIVE);
 
 /** Since when a profile waits for replicas of admission, milliseconds since 1970. */
@@ -196,7 +199,9 @@ const tell = async (
     status,
     health: { issues },
     ...(isLive ? announcement(profile) : {}),
-    ...(isLeaving(profile) ? {} : { conditions: [liveCondition(profile, isLive, problem, now())] }),
+    ...(isLeaving(profile)
+      ? {}
+      : { conditions: [...othersThanLive(profile), liveCondition(profile, isLive, problem, now())] }),
   };
   const patch = { metadata: { resourceVersion }, status: told };
   const options = { type: 'merge', subresource: 'status' } as const;

@@ -44,6 +44,7 @@ import { explain } from './explain.ts';
 import { lookAround } from './neighbours.ts';
 import { type Reservations, reservationsOf } from './reservations.ts';
 import { launchRoles } from './roles.ts';
+import { runStanding } from './standing.ts';
 
 /** The ports of the scheduler. */
 export interface SchedulerContext {
@@ -109,11 +110,20 @@ export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'
     reconcile: (key) => schedule(key, desk),
     log: context.log,
   });
+  const standing = runStanding({
+    ...context,
+    places: context.places ?? {},
+    occupancy: reservations.occupancy,
+    onOccupancy: (changed) =>
+      context.microVMs.onChange((_name, now, before) => {
+        if (now === undefined || before === undefined) changed();
+      }),
+  });
   const unsubscribe = [...wakeUps(desk, controller), reservations.stop];
   return {
     stop: async () => {
       for (const stop of unsubscribe) stop();
-      await controller.stop();
+      await Promise.all([controller.stop(), standing.stop()]);
     },
   };
 };
@@ -132,8 +142,8 @@ const wakeUps = (desk: Desk, { enqueue }: Pick<Controller, 'enqueue'>): readonly
       if (now === undefined && before !== undefined) desk.reservations.forget(machineOf(before));
     }),
     desk.profiles.onChange(enqueueAll),
-    desk.subnets.onChange(enqueueAll),
-    desk.networks.onChange(enqueueAll),
+    desk.subnets.onChange(ifMeant(enqueueAll)),
+    desk.networks.onChange(ifMeant(enqueueAll)),
     desk.securityGroups.onChange((_name, _now, before) => {
       if (before === undefined) enqueueAll(); // a group that pods may wait for
     }),
@@ -147,6 +157,16 @@ const wakeUps = (desk: Desk, { enqueue }: Pick<Controller, 'enqueue'>): readonly
     }),
   ];
 };
+
+type Versioned = { readonly metadata: { readonly generation?: number; readonly uid?: string } };
+
+/** Calls when somebody changed what an object means, not when we told its status. */
+const ifMeant =
+  (call: () => void) =>
+  (_name: string, now: Versioned | undefined, before: Versioned | undefined): void => {
+    const same = now?.metadata.uid === before?.metadata.uid;
+    if (!same || now?.metadata.generation !== before?.metadata.generation) call();
+  };
 
 /** Counts launches (spec/fargate.md §11.3). */
 const launchesAt = (rate: Rate | undefined): (() => number | undefined) => {

@@ -51,6 +51,18 @@ describe('a DNS attribute that is off', () => {
       await client.create(pods, podIn(NS, name));
       await untilTold(name, `Pod provisioning timed out (will retry) for pod: ${NS}/${name}`);
       expect(product.machineNames()).toEqual([]);
+      const [told, profile] = await until(
+        async () => {
+          const of = [client.get(networks, { name: 'cluster' }), client.get(fargateProfiles, { name: NS })];
+          const found = (await Promise.all(of)).map(
+            ({ status }) => status?.conditions?.filter((one) => one.status === 'False') ?? [],
+          );
+          return found.every(({ length }) => length === 1) && found;
+        },
+        { limitMs: 10_000, what: 'network and profile to tell what is wrong' },
+      );
+      expect(told).toMatchObject([{ type: 'DNSReady', message: expect.stringContaining(attribute) }]);
+      expect(profile).toMatchObject([{ type: 'NetworkReady', reason: 'DnsOff' }]);
       const since = Date.now();
       await change({ [attribute]: true });
       await untilPhase(client, NS, name, 'Running');
@@ -60,6 +72,16 @@ describe('a DNS attribute that is off', () => {
     },
   );
 });
+
+const untilFree = (name: string, available: number, usable: string): Promise<unknown> =>
+  until(
+    async () => {
+      const { status } = await product.client.get(subnets, { name });
+      const told = status?.conditions?.find(({ type }) => type === 'Usable');
+      return status?.available === available && told?.status === usable;
+    },
+    { limitMs: 60_000, what: `subnet ${name} to tell ${available} free addresses` },
+  );
 
 describe('subnets', () => {
   const name = (spec: { readonly subnets: readonly string[] }) =>
@@ -82,6 +104,7 @@ describe('subnets', () => {
       { limitMs: 60_000, what: 'eleven pods to have their nodes' },
     );
     await untilTold(waiting, "No free address in the Fargate profile's subnets: tiny");
+    await untilFree('tiny', 0, 'False');
     const [first = ''] = names.filter((name) => name !== waiting);
     await client.delete(pods, { namespace: NS, name: first });
     await untilPhase(client, NS, waiting, 'Running');
@@ -94,6 +117,7 @@ describe('subnets', () => {
     expect(next.status?.podIP).toMatch(/^10\.42\.8\./);
     for (const { metadata } of await client.list(pods, { namespace: NS }))
       await client.delete(pods, { namespace: NS, name: metadata.name ?? '' });
+    await untilFree('tiny', 11, 'True');
   }, 120_000);
 
   it('of a profile share its pods', async () => {
