@@ -278,8 +278,8 @@ const writes = (log: string): readonly string[] =>
         stage === 'ResponseComplete' &&
         user.username === 'cloister:controller' &&
         ['create', 'update', 'patch', 'delete'].includes(verb) &&
-        // The Lease of admission is renewed whether there are pods or not.
-        !['events', 'leases'].includes(objectRef?.resource ?? ''),
+        // The Lease of admission is renewed whether there are pods or not; subnets tell of many pods together.
+        !['events', 'leases', 'subnets'].includes(objectRef?.resource ?? ''),
     )
     .map(({ verb, objectRef }) => join(`${verb} ${objectRef?.resource}`, objectRef?.subresource ?? ''));
 
