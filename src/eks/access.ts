@@ -10,8 +10,9 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { type Secret, secrets } from '../api/resources.ts';
-import { isAlreadyExists, isConflict, isNotFound, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNothing } from '../kube/client.ts';
 import type { Log } from '../kube/log.ts';
+import { retried } from '../kube/retry.ts';
 import { type Store, watchStore } from '../kube/store.ts';
 
 /** Name of the Secret. */
@@ -165,35 +166,16 @@ export const ensureAdminKey = async (client: KubeClient): Promise<KeyPair> => {
   return pair;
 };
 
-const getSecret = async (client: KubeClient): Promise<Secret | undefined> => {
-  try {
-    return await client.get(secrets, { namespace: SYSTEM_NAMESPACE, name: ACCESS_SECRET });
-  } catch (cause) {
-    if (isNotFound(cause)) return undefined;
-    throw cause;
-  }
-};
+const KEY = { namespace: SYSTEM_NAMESPACE, name: ACCESS_SECRET };
 
-/** Attempts at a Secret that others change at the same time. */
-const ATTEMPTS = 5;
+const getSecret = (client: KubeClient): Promise<Secret | undefined> => orNothing(client.get(secrets, KEY));
 
 /** Adds or replaces an entry: a key under its id, or a role under `role.NAME`; null removes it. */
 export const putEntry = async (client: KubeClient, name: string, entry: Key | Role | null): Promise<void> => {
   const encoded = entry === null ? null : Buffer.from(JSON.stringify(entry)).toString('base64');
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if ((await getSecret(client)) === undefined) {
-        await client.create(secrets, {
-          apiVersion: 'v1',
-          kind: 'Secret',
-          metadata: { namespace: SYSTEM_NAMESPACE, name: ACCESS_SECRET },
-        });
-      }
-      const key = { namespace: SYSTEM_NAMESPACE, name: ACCESS_SECRET };
-      await client.patch(secrets, key, { data: { [name]: encoded } }, { type: 'merge' });
-      return;
-    } catch (cause) {
-      if (attempt === ATTEMPTS || !(isConflict(cause) || isAlreadyExists(cause))) throw cause;
-    }
-  }
+  await retried(async () => {
+    if ((await getSecret(client)) === undefined)
+      await client.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: KEY });
+    await client.patch(secrets, KEY, { data: { [name]: encoded } }, { type: 'merge' });
+  });
 };

@@ -1,7 +1,7 @@
 /** Tags of the cluster: the ConfigMap `eks-cluster` keeps them, since no object of ours is the cluster. */
 import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { configMaps } from '../api/resources.ts';
-import { isAlreadyExists, isNotFound, type KubeClient } from '../kube/client.ts';
+import { isAlreadyExists, type KubeClient, orNothing } from '../kube/client.ts';
 
 const KEY = { namespace: SYSTEM_NAMESPACE, name: 'eks-cluster' };
 
@@ -9,13 +9,8 @@ type Tags = Readonly<Record<string, string>>;
 
 /** The tags; none when nobody has put any. */
 export const readClusterTags = async (client: KubeClient): Promise<Tags> => {
-  try {
-    const { data = {} } = await client.get(configMaps, KEY);
-    return JSON.parse(data['tags'] ?? '{}') as Tags;
-  } catch (cause) {
-    if (isNotFound(cause)) return {};
-    throw cause;
-  }
+  const kept = await orNothing(client.get(configMaps, KEY));
+  return JSON.parse(kept?.data?.['tags'] ?? '{}') as Tags;
 };
 
 /** Replaces all tags. */

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { type ConfigMap, configMaps } from '../api/resources.ts';
 import type { Refusal } from '../core/eks/errors.ts';
-import { isAlreadyExists, isNotFound, type KubeClient } from '../kube/client.ts';
+import { isAlreadyExists, type KubeClient, orNothing } from '../kube/client.ts';
 
 /** How long answers are kept. */
 export const RETENTION_MS = 24 * 60 * 60_000;
@@ -56,18 +56,11 @@ export const recall = async <T>(
   request: Request,
   now: number,
 ): Promise<Known<T> | Refusal> => {
-  try {
-    const { data = {} } = await client.get(configMaps, {
-      namespace: SYSTEM_NAMESPACE,
-      name: nameOf(request),
-    });
-    if (Number(data['at']) + RETENTION_MS <= now) return { kind: 'new' };
-    if (data['content'] !== request.content) return MISMATCH;
-    return { kind: 'repeated', answer: JSON.parse(data['answer'] ?? '') as T };
-  } catch (cause) {
-    if (isNotFound(cause)) return { kind: 'new' };
-    throw cause;
-  }
+  const key = { namespace: SYSTEM_NAMESPACE, name: nameOf(request) };
+  const { data } = (await orNothing(client.get(configMaps, key))) ?? {};
+  if (data === undefined || Number(data['at']) + RETENTION_MS <= now) return { kind: 'new' };
+  if (data['content'] !== request.content) return MISMATCH;
+  return { kind: 'repeated', answer: JSON.parse(data['answer'] ?? '') as T };
 };
 
 /** Keeps the answer to a request; one that is kept already stays. */
@@ -104,10 +97,7 @@ export const forget = async (client: KubeClient, now: number): Promise<void> => 
   for (const { metadata, data = {} } of records) {
     if (Number(data['at']) + RETENTION_MS > now) continue;
     const { name = '', uid } = metadata;
-    try {
-      await client.delete(configMaps, { namespace: SYSTEM_NAMESPACE, name }, { uid });
-    } catch (cause) {
-      if (!isNotFound(cause)) throw cause; // another replica sweeps too
-    }
+    // Another replica sweeps, too.
+    await orNothing(client.delete(configMaps, { namespace: SYSTEM_NAMESPACE, name }, { uid }));
   }
 };

@@ -3,7 +3,7 @@ import type { FargateProfile } from '../api/fargate-profile.ts';
 import { fargateProfiles } from '../api/resources.ts';
 import { noCluster, noProfile } from '../core/eks/create.ts';
 import { pageOf } from '../core/eks/page.ts';
-import { isNotFound } from '../kube/client.ts';
+import { orNothing } from '../kube/client.ts';
 import type { EksContext } from './context.ts';
 import { describeProfile } from './describe.ts';
 import { orRefuse, parameter, RefusedError } from './http.ts';
@@ -33,12 +33,7 @@ const find = async (
 ): Promise<FargateProfile | undefined> => {
   const known = profiles.get(name);
   if (known !== undefined || !/^[a-z0-9-]{1,63}$/.test(name)) return known;
-  try {
-    return await client.get(fargateProfiles, { name });
-  } catch (cause) {
-    if (isNotFound(cause)) return undefined;
-    throw cause;
-  }
+  return orNothing(client.get(fargateProfiles, { name }));
 };
 
 export const profileRoutes = (server: EksInstance, context: EksContext, services: ProfileServices): void => {

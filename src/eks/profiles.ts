@@ -12,7 +12,8 @@ import {
   refuseUpdate,
 } from '../core/eks/create.ts';
 import type { Refusal } from '../core/eks/errors.ts';
-import { isAlreadyExists, isConflict, isNotFound } from '../kube/client.ts';
+import { isAlreadyExists, isNotFound, orNothing } from '../kube/client.ts';
+import { retried } from '../kube/retry.ts';
 import type { EksContext } from './context.ts';
 import { describeProfile, usableSubnets } from './describe.ts';
 import { type Request, recall, remember, requestOf } from './idempotency.ts';
@@ -128,20 +129,6 @@ const create = async (
 const wasMadeBy = ({ metadata }: FargateProfile, request: Request): boolean =>
   metadata.annotations?.[REQUEST_ANNOTATION] === annotationOf(request);
 
-/** Attempts at a profile that others, such as the reconciler, write at the same time. */
-const ATTEMPTS = 5;
-
-/** Looks and acts anew when the object has changed in between. */
-const retried = async <T>(attempt: () => Promise<T>): Promise<T> => {
-  for (let made = 1; ; made++) {
-    try {
-      return await attempt();
-    } catch (cause) {
-      if (made === ATTEMPTS || !isConflict(cause)) throw cause;
-    }
-  }
-};
-
 /** Asks for a profile's deletion; its pods are deleted before it is gone. */
 export const deleteProfile = (name: string, engine: Engine): Promise<ProfileDescription | Refusal> =>
   engine.takeTurn(() => retried(() => askForDeletion(name, engine)));
@@ -185,14 +172,10 @@ const update = async (
   const spec = changed(found.spec, body);
   const refusal = refuseUpdate(name, spec, view);
   if (refusal !== undefined) return refusal;
-  try {
-    const stored = await engine.client.replace(fargateProfiles, { ...found, spec });
-    engine.wrote(stored);
-    return describe(stored, engine, subnets);
-  } catch (cause) {
-    if (isNotFound(cause)) return noProfile(view.name, name);
-    throw cause;
-  }
+  const stored = await orNothing(engine.client.replace(fargateProfiles, { ...found, spec }));
+  if (stored === undefined) return noProfile(view.name, name);
+  engine.wrote(stored);
+  return describe(stored, engine, subnets);
 };
 
 const changed = (spec: FargateProfile['spec'], body: UpdateBody): FargateProfile['spec'] => ({

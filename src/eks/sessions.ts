@@ -7,7 +7,8 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { secrets } from '../api/resources.ts';
-import { isAlreadyExists, isNotFound, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNothing } from '../kube/client.ts';
+import { retried } from '../kube/retry.ts';
 import { type KeyPair, newAccessKeyId } from './access.ts';
 
 /** Name of the Secret with the sealing key. Deleting it and starting anew ends all sessions. */
@@ -85,30 +86,21 @@ const unseal = (key: Buffer, token: string): Static<typeof Note> | undefined => 
   }
 };
 
-/** The sessions of this cluster; makes the sealing key when there is none. */
-export const loadSessions = async (client: KubeClient): Promise<Sessions> => {
-  const key = { namespace: SYSTEM_NAMESPACE, name: SESSIONS_SECRET };
-  for (;;) {
-    try {
-      const { data = {} } = await client.get(secrets, key);
-      const bytes = Buffer.from(data['key'] ?? '', 'base64');
-      if (bytes.length !== 32)
-        throw new Error(
-          `Secret ${key.namespace}/${key.name} must have a key of 32 bytes: delete it to have one made`,
-        );
-      return sessionsOf(bytes);
-    } catch (cause) {
-      if (!isNotFound(cause)) throw cause;
-    }
-    try {
-      await client.create(secrets, {
+/** The sessions of this cluster; makes the sealing key when there is none, unless another replica is faster. */
+export const loadSessions = (client: KubeClient): Promise<Sessions> =>
+  retried(async () => {
+    const key = { namespace: SYSTEM_NAMESPACE, name: SESSIONS_SECRET };
+    const { data = {} } =
+      (await orNothing(client.get(secrets, key))) ??
+      (await client.create(secrets, {
         apiVersion: 'v1',
         kind: 'Secret',
         metadata: key,
         data: { key: randomBytes(32).toString('base64') },
-      });
-    } catch (cause) {
-      if (!isAlreadyExists(cause)) throw cause; // another replica was faster; its key is read next
-    }
-  }
-};
+      }));
+    const bytes = Buffer.from(data['key'] ?? '', 'base64');
+    if (bytes.length === 32) return sessionsOf(bytes);
+    throw new Error(
+      `Secret ${key.namespace}/${key.name} must have a key of 32 bytes: delete it to have one made`,
+    );
+  });

@@ -1,11 +1,10 @@
 /** Tags of profiles and of the cluster, by their ARNs (spec/fargate.md §1.1, §1.4). */
 import { Type } from 'typebox';
-import type { FargateProfile } from '../api/fargate-profile.ts';
 import { fargateProfiles } from '../api/resources.ts';
 import { clusterArn, parseTaggable, type Taggable } from '../core/eks/arn.ts';
 import type { Refusal } from '../core/eks/errors.ts';
 import { checkTags } from '../core/profile/rules.ts';
-import { isNotFound } from '../kube/client.ts';
+import { orNothing } from '../kube/client.ts';
 import type { Principal } from './authenticate.ts';
 import { readClusterTags, writeClusterTags } from './cluster-tags.ts';
 import type { EksContext } from './context.ts';
@@ -50,14 +49,8 @@ const open = async (
     return { tags, change: (changes) => writeClusterTags(client, merged(tags, changes)) };
   }
   const name = taggable.profile;
-  let profile: FargateProfile;
-  try {
-    profile = await client.get(fargateProfiles, { name });
-  } catch (cause) {
-    if (isNotFound(cause)) return notFound(arn);
-    throw cause;
-  }
-  if (profile.metadata.uid !== taggable.uid) return notFound(arn);
+  const profile = await orNothing(client.get(fargateProfiles, { name }));
+  if (profile?.metadata.uid !== taggable.uid) return notFound(arn);
   return {
     tags: profile.spec.tags ?? {},
     change: async (changes) =>

@@ -7,8 +7,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { type Lease, leases } from '../api/resources.ts';
-import { isAlreadyExists, isConflict, type KubeClient, orNothing } from '../kube/client.ts';
+import { isConflict, type KubeClient, orNothing } from '../kube/client.ts';
 import { microTime } from '../kube/object.ts';
+import { retried } from '../kube/retry.ts';
 
 /** Runs something while nobody else does. */
 export type TakeTurn = <T>(run: () => Promise<T>) => Promise<T>;
@@ -46,21 +47,12 @@ export const turns = (client: KubeClient, now: () => number): TakeTurn => {
   };
 };
 
-const readLease = async (client: KubeClient): Promise<Lease> => {
-  const key = { namespace: SYSTEM_NAMESPACE, name: NAME };
-  const found = await orNothing(client.get(leases, key));
-  if (found !== undefined) return found;
-  try {
-    return await client.create(leases, {
-      apiVersion: 'coordination.k8s.io/v1',
-      kind: 'Lease',
-      metadata: key,
-    });
-  } catch (cause) {
-    if (!isAlreadyExists(cause)) throw cause;
-    return client.get(leases, key);
-  }
-};
+const readLease = (client: KubeClient): Promise<Lease> =>
+  retried(async () => {
+    const key = { namespace: SYSTEM_NAMESPACE, name: NAME };
+    const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: key } as const;
+    return (await orNothing(client.get(leases, key))) ?? client.create(leases, lease);
+  });
 
 const isFree = ({ spec }: Lease, now: number): boolean => {
   const { holderIdentity, renewTime } = spec ?? {};

@@ -8,7 +8,7 @@ import { type Node, pods } from '../api/resources.ts';
 import { machineName } from '../core/machine/microvm.ts';
 import type { Pod } from '../core/pod.ts';
 import { foreignMessage } from '../core/validation/foreign.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNothing } from '../kube/client.ts';
 import { type Controller, done, runController } from '../kube/controller.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { type Store, watchStore } from '../kube/store.ts';
@@ -95,12 +95,9 @@ const fail = async (pod: Pod, { client, events, log }: ForeignContext): Promise<
   const { namespace = '', name = '', uid = '' } = pod.metadata;
   const message = foreignMessage(pod);
   const status = { phase: 'Failed', reason: UNSUPPORTED_SPEC_REASON, message };
-  try {
-    await client.patch(pods, { namespace, name }, { status }, { type: 'strategic', subresource: 'status' });
-  } catch (cause) {
-    if (isNotFound(cause)) return;
-    throw cause;
-  }
+  const options = { type: 'strategic', subresource: 'status' } as const;
+  const failed = await orNothing(client.patch(pods, { namespace, name }, { status }, options));
+  if (failed === undefined) return; // gone in the meantime
   log.warn({ pod: `${namespace}/${name}`, node: pod.spec.nodeName, message }, 'foreign pod on our node');
   const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
   await events.event(regarding, 'Warning', UNSUPPORTED_SPEC_REASON, message);

@@ -12,7 +12,7 @@ import { forget } from '../eks/idempotency.ts';
 import { eksServer } from '../eks/server.ts';
 import { loadSessions } from '../eks/sessions.ts';
 import { turns } from '../eks/turn.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNothing } from '../kube/client.ts';
 import { runController } from '../kube/controller.ts';
 import type { Store } from '../kube/store.ts';
 import type { ControllerConfig, EksConfig } from './config.ts';
@@ -67,14 +67,7 @@ const contextOf = async (
     sessions: await loadSessions(client),
     profiles: { get: (name) => profiles.get(name), list: () => profiles.list() },
     subnets: () => subnets.list(),
-    serviceAccount: async (namespace, name) => {
-      try {
-        return await client.get(serviceAccounts, { namespace, name });
-      } catch (cause) {
-        if (isNotFound(cause)) return undefined;
-        throw cause;
-      }
-    },
+    serviceAccount: (namespace, name) => orNothing(client.get(serviceAccounts, { namespace, name })),
     now: Date.now,
     log,
   };

@@ -6,10 +6,8 @@ import { dump } from 'js-yaml';
 import { AWS_AUTH, mapRolesOf } from '../api/aws-auth.ts';
 import { type ConfigMap, configMaps } from '../api/resources.ts';
 import { NODE_MAPPING, namesRole } from '../core/roles/mapping.ts';
-import { isAlreadyExists, isConflict, type KubeClient, orNothing } from '../kube/client.ts';
-
-/** Attempts at a ConfigMap that others change at the same time. */
-const ATTEMPTS = 5;
+import { type KubeClient, orNothing } from '../kube/client.ts';
+import { retried } from '../kube/retry.ts';
 
 /**
  * The ConfigMap with the role in it; undefined when it is there already, whatever it is mapped to.
@@ -24,17 +22,10 @@ export const withRole = (config: ConfigMap | undefined, rolearn: string): Config
 };
 
 /** Adds the role, unless it is there. Gives the ConfigMap that was written. */
-export const ensureRoleMapping = async (client: KubeClient, role: string): Promise<ConfigMap | undefined> => {
-  for (let attempt = 1; ; attempt++) {
+export const ensureRoleMapping = (client: KubeClient, role: string): Promise<ConfigMap | undefined> =>
+  retried(async () => {
     const existing = await orNothing(client.get(configMaps, AWS_AUTH));
     const wanted = withRole(existing, role);
     if (wanted === undefined) return undefined;
-    try {
-      return await (existing === undefined
-        ? client.create(configMaps, wanted)
-        : client.replace(configMaps, wanted));
-    } catch (cause) {
-      if (attempt === ATTEMPTS || !(isConflict(cause) || isAlreadyExists(cause))) throw cause;
-    }
-  }
-};
+    return existing === undefined ? client.create(configMaps, wanted) : client.replace(configMaps, wanted);
+  });

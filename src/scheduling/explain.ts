@@ -2,7 +2,7 @@
 import { pods } from '../api/resources.ts';
 import type { Pod } from '../core/pod.ts';
 import type { Refusal } from '../core/scheduling/decide.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNothing } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 
 /** The condition that says whether a pod has its node (Kubernetes documentation "Pod Lifecycle"). */
@@ -17,8 +17,8 @@ export const explain = async (
   { reason, message }: Refusal,
   { client, events, now }: { client: KubeClient; events: EventRecorder; now: () => Date },
 ): Promise<void> => {
-  const told = pod.status?.conditions?.find(({ type }) => type === SCHEDULED);
-  if (told?.status === 'False' && told.reason === reason && told.message === message) return;
+  const before = pod.status?.conditions?.find(({ type }) => type === SCHEDULED);
+  if (before?.status === 'False' && before.reason === reason && before.message === message) return;
   const { namespace = '', name = '', uid = '' } = pod.metadata;
   const condition = {
     type: SCHEDULED,
@@ -27,13 +27,10 @@ export const explain = async (
     message,
     lastTransitionTime: now().toISOString(),
   };
-  try {
-    const status = { conditions: [condition] };
-    await client.patch(pods, { namespace, name }, { status }, { type: 'strategic', subresource: 'status' });
-  } catch (cause) {
-    if (isNotFound(cause)) return;
-    throw cause;
-  }
+  const status = { conditions: [condition] };
+  const options = { type: 'strategic', subresource: 'status' } as const;
+  const told = await orNothing(client.patch(pods, { namespace, name }, { status }, options));
+  if (told === undefined) return; // gone in the meantime
   const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
   await events.event(regarding, 'Warning', 'FailedScheduling', message);
 };

@@ -6,6 +6,7 @@ import { fargateProfiles, pods } from '../../src/api/resources.ts';
 import { profileStatus } from '../../src/core/eks/create.ts';
 import { until } from '../../src/host/wait.ts';
 import { watchStore } from '../../src/kube/store.ts';
+import { numbers } from '../support/numbers.ts';
 import { call } from './raw.ts';
 import { CLUSTER, ROLE, startEks, type TestEks } from './support.ts';
 
@@ -56,12 +57,6 @@ const change = async (kind: Change['kind'], name: string): Promise<Change | stri
   }
   const { fargateProfileArn: arn } = answer.json['fargateProfile'] as { fargateProfileArn: string };
   return { kind, name, arn, from, to: performance.now() };
-};
-
-/** Chooses for one client, in the same way in every run. */
-const numbers = (seed: number) => () => {
-  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-  return seed / 2 ** 32;
 };
 
 it('leaves a state that a single client could have produced', async () => {

@@ -1,5 +1,6 @@
 /** Signatures: what is accepted, what is not, and thousands of altered requests, none of which may pass. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { numbers } from '../support/numbers.ts';
 import { call, type Raw, type Signing, send, sign, target } from './raw.ts';
 import { CLUSTER, ROLE, startEks, type TestEks } from './support.ts';
 
@@ -186,12 +187,6 @@ describe('a signature', () => {
     expect([status, headers['x-amzn-errortype']]).toEqual([403, 'InvalidSignatureException']);
   });
 });
-
-/** A small generator of numbers, so that a failure can be seen again. */
-const numbers = (seed: number) => () => {
-  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-  return seed / 2 ** 32;
-};
 
 describe('bit flips', () => {
   const flip = (text: string, random: () => number): string => {
