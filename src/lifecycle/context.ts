@@ -1,5 +1,6 @@
 /** What every stage works with, and what it sees of one machine. */
 import type { Logger } from 'pino';
+import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
 import type { Node } from '../api/resources.ts';
 import type { Observation, Provider } from '../compute/provider.ts';
@@ -18,6 +19,7 @@ export interface Context {
   readonly microVMs: Store<MicroVM>;
   readonly pods: Store<Pod>;
   readonly nodes: Store<Node>;
+  readonly profiles: Pick<Store<FargateProfile>, 'get'>;
   readonly events: EventRecorder;
   readonly cluster: ClusterFacts;
   /** Names the cluster in provider ids. */

@@ -1,7 +1,8 @@
 /**
  * What a node needs to speak to the API server: one certificate per usage, asked for by
  * CertificateSigningRequest and signed by the cluster's own signers, and a bound service-account token for
- * kube-proxy. All live at most an hour and are renewed through the machine's port.
+ * kube-proxy; and what it pulls images with. All but that live at most an hour, and all are renewed through the
+ * machine's port.
  *
  * Source: Kubernetes documentation "Certificates and Certificate Signing Requests" (signers
  * `kubernetes.io/kube-apiserver-client-kubelet` and `kubernetes.io/kubelet-serving`) and "Managing Service
@@ -15,14 +16,13 @@ import type { Credentials } from '../compute/render/seed.ts';
 import type { Machine } from '../core/machine/machine.ts';
 import { nodeAddresses, nodeNameOf } from '../core/machine/node.ts';
 import { until } from '../host/wait.ts';
-import type { KubeClient } from '../kube/client.ts';
 import type { Context } from './context.ts';
+import { imageCredentials, type PullContext } from './image-credentials.ts';
 
 x509.cryptoProvider.set(globalThis.crypto);
 
-/** Where requests go, and where Nodes are looked up. */
-export interface Issuer {
-  readonly client: KubeClient;
+/** Where requests go, and where Nodes and profiles are looked up. */
+export interface Issuer extends PullContext {
   readonly nodes: Pick<Context['nodes'], 'get'>;
 }
 
@@ -48,12 +48,13 @@ const USAGES = {
 
 /** Issues everything that a machine's node needs. @throws ApiError, TimeoutError */
 export const credentials = async (machine: Machine, context: Issuer): Promise<Credentials> => {
-  const [client, serving, proxyToken] = await Promise.all([
+  const [client, serving, proxyToken, images] = await Promise.all([
     certificate('client', machine, context),
     certificate('serving', machine, context),
     token(machine, context),
+    imageCredentials(machine, context),
   ]);
-  return { client, serving, proxyToken };
+  return { client, serving, proxyToken, images };
 };
 
 const certificate = async (

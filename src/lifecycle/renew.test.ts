@@ -5,7 +5,7 @@ import { LIFETIME_S } from './credentials.ts';
 import { renewals } from './renew.ts';
 
 const pair = { certificate: 'CERTIFICATE', key: 'KEY' };
-const issued = { client: pair, serving: pair, proxyToken: 'TOKEN' };
+const issued = { client: pair, serving: pair, proxyToken: 'TOKEN', images: [] };
 const view = { machine: { name: 'vm-00000000-0000-4000-8000-0000000000ff' } } as View;
 
 /** A context whose clock stands where `at` says, and the seeds that were fed. */

@@ -203,6 +203,9 @@ const startByProduct = async (
   return { seconds, stages, overheadMiB: SIZE.memoryMiB - Number(available) / 1024 };
 };
 
+/** No store: the baseline's Node is asked for, and its pod has no profile. */
+const NOTHING = { get: () => undefined };
+
 /** Boots the image by hand: only what stands between `started` and the return is measured. */
 const startByHand = async (run: number, bench: Bench, client: KubeClient): Promise<number> => {
   const { provider, site, facts, cluster } = bench;
@@ -221,7 +224,7 @@ const startByHand = async (run: number, bench: Bench, client: KubeClient): Promi
       target,
     } as const;
     await product.create(pods, binding, { subresource: 'binding', namespace: BASELINE, name });
-    const issued = await credentials(machine, { client: product, nodes: { get: () => undefined } });
+    const issued = await credentials(machine, { client: product, nodes: NOTHING, profiles: NOTHING });
     const seed = seedFiles({ machine, nodeName: nodeNameOf(machine), cluster: facts, credentials: issued });
     const namespace = await prepare(site, machine);
 

@@ -127,6 +127,7 @@ export const surroundings = async (name: string): Promise<Surroundings> => {
           `IP:${machine.placement.address},DNS:${nodeNameOf(machine)}`,
         ),
         proxyToken: (await kubectl(['create', 'token', 'kube-proxy', '-n', 'kube-system'])).trim(),
+        images: [],
       }),
     };
   } catch (cause) {

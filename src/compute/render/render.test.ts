@@ -27,6 +27,14 @@ const credentials = {
   client: { certificate: 'CLIENT CERTIFICATE\n', key: 'CLIENT KEY\n' },
   serving: { certificate: 'SERVING CERTIFICATE\n', key: 'SERVING KEY\n' },
   proxyToken: 'TOKEN',
+  images: [
+    {
+      host: 'private.example',
+      username: 'AWS',
+      password: 'PASSWORD',
+      endpoint: 'http://10.42.0.2:5001',
+    },
+  ],
 };
 const seed = (of = machine) =>
   seedFiles({
@@ -97,12 +105,17 @@ test('mitigations are off only under emulation', () => {
 
 test('a renewal carries secrets only, private to root, certificate and key in one file', () => {
   const { files } = renewalFiles(credentials);
-  expect(Object.keys(files)).toHaveLength(3);
+  expect(Object.keys(files)).toHaveLength(4);
   for (const [path, file] of Object.entries(files)) {
     expect(file.mode).toBe(0o600);
     expect(seed().files[path]).toEqual(file);
   }
   expect(files['/etc/kubernetes/pki/kubelet-client.pem']?.content).toBe('CLIENT CERTIFICATE\nCLIENT KEY\n');
+});
+
+test('without registries that ask who pulls, the kubelet has no provider', () => {
+  const none = { ...credentials, images: [] };
+  expect(Object.keys(renewalFiles(none).files)).toHaveLength(3);
 });
 
 test.each([

@@ -1,7 +1,11 @@
 /** The files that make a booted guest the node of one pod. Pure. */
 import { type Machine, NODE_MEMORY_MIB, vcpus } from '../../core/machine/machine.ts';
 import { KUBELET_PORT } from '../../core/machine/node.ts';
+
 import type { HostPort } from '../../core/machine/opened.ts';
+
+import type { ImageCredential } from '../../core/roles/pulls.ts';
+
 import { STORAGE_RESERVE_GIB } from '../../core/sizing/size.ts';
 import type { Rlimits } from '../../core/validation/policy.ts';
 import type { Seed } from '../provider.ts';
@@ -35,6 +39,8 @@ export interface Credentials {
   readonly serving: KeyPair;
   /** Bound service-account token of kube-proxy. */
   readonly proxyToken: string;
+  /** For the images of registries that ask who pulls; for the node alone, no container has them. */
+  readonly images: readonly ImageCredential[];
 }
 
 /** A machine on its way to be a node. */
@@ -57,6 +63,10 @@ const PATHS = {
   client: '/etc/kubernetes/pki/kubelet-client.pem',
   serving: '/etc/kubernetes/pki/kubelet-serving.pem',
   proxyToken: '/etc/kubernetes/kube-proxy.token',
+  /** Printed by the guest's `credentials/pod-execution-role`. */
+  images: '/etc/kubernetes/image-credentials.json',
+  /** Where there is one, the kubelet is started with it. */
+  imageProvider: '/etc/kubernetes/image-credential-provider.yaml',
 } as const;
 
 /**
@@ -68,7 +78,36 @@ export const renewalFiles = (credentials: Credentials): Seed => ({
     [PATHS.client]: secret(`${credentials.client.certificate.trim()}\n${credentials.client.key}`),
     [PATHS.serving]: secret(`${credentials.serving.certificate.trim()}\n${credentials.serving.key}`),
     [PATHS.proxyToken]: secret(credentials.proxyToken),
+    ...(credentials.images.length === 0 ? {} : { [PATHS.images]: imageAnswer(credentials.images) }),
   },
+});
+
+/** CredentialProviderResponse v1; what it says counts for one pull, so that a renewal counts at once. */
+const imageAnswer = (images: readonly ImageCredential[]) =>
+  secret(
+    JSON.stringify({
+      kind: 'CredentialProviderResponse',
+      apiVersion: CREDENTIAL_PROVIDER,
+      cacheKeyType: 'Image',
+      cacheDuration: '0s',
+      auth: Object.fromEntries(images.map(({ host, username, password }) => [host, { username, password }])),
+    }),
+  );
+
+const CREDENTIAL_PROVIDER = 'credentialprovider.kubelet.k8s.io/v1';
+
+/** CredentialProviderConfig v1: the guest's program answers for these registries. */
+const imageProvider = (images: readonly ImageCredential[]) => ({
+  apiVersion: 'kubelet.config.k8s.io/v1',
+  kind: 'CredentialProviderConfig',
+  providers: [
+    {
+      name: 'pod-execution-role',
+      apiVersion: CREDENTIAL_PROVIDER,
+      matchImages: images.map(({ host }) => host),
+      defaultCacheDuration: '0s',
+    },
+  ],
 });
 
 /** The vCPU fraction as cgroup v2 wants it (kernel doc cgroup-v2, cpu.max): microseconds per 100 ms. */
@@ -92,7 +131,10 @@ export const seedFiles = (inputs: SeedInputs): Seed => {
     '/etc/kubernetes/kube-proxy.yaml': yaml(kubeProxy(nodeName)),
     '/etc/kubernetes/kube-proxy.kubeconfig': yaml(kubeconfig(cluster, { tokenFile: PATHS.proxyToken })),
   };
-  for (const { host, endpoint } of cluster.registries) {
+  const { images } = credentials;
+  if (images.length > 0) files[PATHS.imageProvider] = yaml(imageProvider(images));
+  for (const { host, endpoint } of [...cluster.registries, ...images]) {
+    if (endpoint === undefined) continue;
     files[`/etc/containerd/certs.d/${host}/hosts.toml`] = plain(
       `server = "${endpoint}"\n[host."${endpoint}"]\ncapabilities = ["pull", "resolve"]\n`,
     );
