@@ -24,19 +24,16 @@ require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(3000),
 }).on('error', (error) => console.log(JSON.stringify({ status: 0, body: error.code })));
 `;
 
-/**
- * Asks again and again, each time by a connection of its own, until it is told to stop; counts who answers. With a
- * pause in between, because a guest of a quarter vCPU shall be asked, not worn out; with time for one that is slow.
- */
+/** Asks again and again, each time by a connection of its own, until it is told to stop; counts who answers. */
 const ASK_ON = `
-const [url] = process.argv.slice(1);
+const [url, pause] = process.argv.slice(1);
 const counts = {};
 const nameIn = (body) => (body.startsWith('{') ? JSON.parse(body).name : body.trim());
 let stopping = false;
 process.stdin.on('end', () => (stopping = true)).resume();
 const next = () => {
   if (stopping) return console.log(JSON.stringify(counts));
-  const note = (key) => { counts[key] = (counts[key] ?? 0) + 1; setTimeout(next, 50); };
+  const note = (key) => { counts[key] = (counts[key] ?? 0) + 1; setTimeout(next, Number(pause)); };
   require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(15_000) }, (response) => {
     let body = '';
     response.on('data', (chunk) => (body += chunk)).on('end', () => note(response.statusCode === 200 ? nameIn(body) : response.statusCode));
@@ -89,8 +86,11 @@ const beside = (namespace: string | undefined, script: string, args: readonly st
 /** Asks from a network namespace, each time by a connection of its own. */
 export interface Client {
   ask(url: string, host?: string): Promise<Answered>;
-  /** Asks until it is finished, and then prints how often each name, status or error's code was the answer. */
-  askOn(url: string): Beside;
+  /**
+   * Asks until it is finished, and then prints how often each name, status or error's code was the answer.
+   * @param pauseMs between two requests: a guest of a quarter vCPU shall be asked, not worn out. Default 2
+   */
+  askOn(url: string, pauseMs?: number): Beside;
   /** Asks for something that does not end. */
   hold(url: string): Beside;
 }
@@ -122,7 +122,7 @@ export const serverIn = async (namespace: string, address: string, name: string)
 export const clientIn = (namespace: string | undefined): Client => ({
   ask: async (url, host = '') =>
     JSON.parse(await exec(...command(namespace, ['-e', ASK, url, host]))) as Answered,
-  askOn: (url) => beside(namespace, ASK_ON, [url]),
+  askOn: (url, pauseMs = 2) => beside(namespace, ASK_ON, [url, `${pauseMs}`]),
   hold: (url) => beside(namespace, HOLD, [url]),
 });
 
