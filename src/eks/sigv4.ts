@@ -4,7 +4,7 @@ import { Hash } from '@smithy/hash-node';
 import { HttpRequest } from '@smithy/protocol-http';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { Refusal } from '../core/eks/errors.ts';
-import { type Claim, type SignedRequest, timeOf } from '../core/eks/sigv4.ts';
+import { type Claim, PRESIGNED, type SignedRequest, timeOf } from '../core/eks/sigv4.ts';
 
 const Sha256 = Hash.bind(null, 'sha256');
 
@@ -68,15 +68,7 @@ const hashHolds = ({ headers, query }: SignedRequest, body: Buffer): boolean => 
 };
 
 /** Parameters that signing adds by itself. */
-const GENERATED = new Set([
-  'X-Amz-Algorithm',
-  'X-Amz-Credential',
-  'X-Amz-Date',
-  'X-Amz-Expires',
-  'X-Amz-SignedHeaders',
-  'X-Amz-Signature',
-  'X-Amz-Security-Token',
-]);
+const GENERATED: ReadonlySet<string> = new Set(PRESIGNED);
 
 /** The signature that this secret gives, 64 hexadecimal digits. */
 const sign = async (

@@ -5,7 +5,7 @@ import { credentials } from './credentials.ts';
 
 /**
  * Booted: the guest has taken its seed. Certificates and token are asked for while its kernel starts, and
- * exist nowhere but in the guest.
+ * exist nowhere but in the guest; names and passwords of registries are in Secrets, too.
  */
 export const boot: StageOfLife = {
   stage: 'Booted',

@@ -60,8 +60,8 @@ const parseAuthorization = (text: string): ReadonlyMap<string, string> | undefin
   return map.size === pairs.length ? map : undefined;
 };
 
-/** Query parameters of the presigned form, by their names in lower case. */
-const PRESIGNED = [
+/** Query parameters of the presigned form. */
+export const PRESIGNED = [
   'X-Amz-Algorithm',
   'X-Amz-Credential',
   'X-Amz-Date',
