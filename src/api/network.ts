@@ -15,6 +15,12 @@ const Attribute = (description: string) => Type.Optional(Type.Boolean({ default:
 const NodeEgress = Type.Object(
   {
     cidr: Cidr('Destination.'),
+    except: Type.Optional(
+      Type.Array(Cidr('Networks within.'), {
+        maxItems: 10,
+        description: 'What of the destination is not meant.',
+      }),
+    ),
     protocol: Protocol,
     ports: Ports,
     description: Type.Optional(Type.String({ maxLength: 255, description: 'What is there, for people.' })),

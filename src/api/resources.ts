@@ -52,6 +52,7 @@ export type ServiceAccount = Whole<core.ServiceAccount>;
 export type PersistentVolumeClaim = Whole<core.PersistentVolumeClaim>;
 export type PersistentVolume = Whole<core.PersistentVolume>;
 export type StorageClass = Whole<storage.StorageClass>;
+export type NetworkPolicy = Whole<networking.NetworkPolicy>;
 export type Lease = Whole<coordination.Lease>;
 export type CertificateSigningRequest = Whole<certificates.CertificateSigningRequest>;
 export type MutatingWebhookConfiguration = Whole<admission.MutatingWebhookConfiguration>;
@@ -110,6 +111,12 @@ export const storageClasses = inGroup('storage.k8s.io', 'v1')<StorageClass>(
   'StorageClass',
   'storageclasses',
   'cluster',
+);
+
+export const networkPolicies = inGroup('networking.k8s.io', 'v1')<NetworkPolicy>(
+  'NetworkPolicy',
+  'networkpolicies',
+  'namespaced',
 );
 
 export const leases = inGroup('coordination.k8s.io', 'v1')<Lease>('Lease', 'leases', 'namespaced');

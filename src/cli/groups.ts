@@ -83,8 +83,7 @@ export const knowledge = (
       groups,
       prefixLists: lists,
       policies: [],
-      clusterGroup: network.spec.clusterSecurityGroup,
-      node: { egress: network.spec.node.egress, kubeletClients: [] },
+      network: network.spec,
     });
   return {
     policies: (namespace) => policies.filter(inNamespace(namespace)),

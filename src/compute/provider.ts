@@ -2,6 +2,7 @@
  * What the stages ask of whoever runs machines. Every call is idempotent by the machine's name, may be
  * repeated after a crash at any instruction, and waits under a limit.
  */
+import type { Firewall } from '../core/firewall/firewall.ts';
 import type { Machine } from '../core/machine/machine.ts';
 
 /** Room for machines, before what existing machines take is subtracted. */
@@ -39,6 +40,13 @@ export interface Provider {
   feed(machine: Machine, seed: Seed): Promise<void>;
   /** Enforces the vCPU fraction, inside the guest and around it. Called when the pod runs. @throws ProviderError */
   cap(machine: Machine): Promise<void>;
+  /**
+   * Puts a machine's filter in place of the one before, whole or not at all; connections that stay allowed go on.
+   * A machine starts closed, and one that does not run is left alone: `watch` tells when it does.
+   * @returns whether other rules than before are in place now
+   * @throws ProviderError `rules-refused` when the host does not take them; those before stay
+   */
+  filter(name: string, firewall: Firewall): Promise<boolean>;
   inspect(name: string): Promise<Observation>;
   /** Stops the machine and removes everything made for it; resolves when nothing is left. */
   remove(name: string): Promise<void>;
@@ -50,7 +58,13 @@ export interface Provider {
 
 /** Why a provider could not do what was asked; decided by `kind`, never by text. */
 export class ProviderError extends Error {
-  readonly kind: 'out-of-capacity' | 'host-unusable' | 'bad-image' | 'time-out' | 'machine-dead';
+  readonly kind:
+    | 'out-of-capacity'
+    | 'host-unusable'
+    | 'bad-image'
+    | 'time-out'
+    | 'machine-dead'
+    | 'rules-refused';
   constructor(kind: ProviderError['kind'], message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'ProviderError';

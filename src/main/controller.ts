@@ -41,6 +41,8 @@ import { type Store, watchStore } from '../kube/store.ts';
 import { foreignPods, runForeign } from '../lifecycle/foreign.ts';
 import { runLifecycle } from '../lifecycle/lifecycle.ts';
 import { removeOrphans } from '../lifecycle/orphans.ts';
+import { runFilters } from '../network/filters.ts';
+import { networkStores } from '../network/stores.ts';
 import { runProfiles } from '../profiles/reconciler.ts';
 import { watchReplicas } from '../profiles/replicas.ts';
 import { publishFacts } from '../scheduling/facts.ts';
@@ -77,6 +79,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       fieldSelector: named(UPSTREAM_GROUPS_WEBHOOK),
       log,
     }),
+    ...networkStores(client, log),
     logging: watchStore(client, configMaps, {
       namespace: LOGGING_CONFIG.namespace,
       fieldSelector: named(LOGGING_CONFIG.name),
@@ -160,6 +163,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     image,
   });
   const lifecycle = runLifecycle(life);
+  const filters = runFilters(shared);
   const guard = runForeign(shared);
   const profiles = runProfiles({ ...shared, replicas, now: Date.now });
   const eks = config.eks === undefined ? undefined : await runEks(config, config.eks, shared);
@@ -173,6 +177,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       presence.stop(),
       scheduler.stop(),
       lifecycle.stop(),
+      filters.stop(),
       guard.stop(),
       facts.stop(),
       profiles.stop(),

@@ -11,6 +11,7 @@ import { launch } from '../compute/local/launch.ts';
 import { prepare, type Site } from '../compute/local/prepare.ts';
 import type { Provider } from '../compute/provider.ts';
 import { type ClusterFacts, seedFiles } from '../compute/render/seed.ts';
+import { openFirewall } from '../core/firewall/open.ts';
 import { STAGES, type Stage } from '../core/machine/life.ts';
 import type { Machine } from '../core/machine/machine.ts';
 import { nodeNameOf, nodeOf } from '../core/machine/node.ts';
@@ -230,6 +231,7 @@ const startByHand = async (run: number, bench: Bench, client: KubeClient): Promi
 
     const started = performance.now();
     await launch(namespace, machineDirectory(site.directory, machine.name));
+    await provider.filter(machine.name, openFirewall(machine.placement.address));
     const fed = provider.feed(machine, seed);
     await untilRunning(client, BASELINE, name);
     const seconds = secondsSince(started);

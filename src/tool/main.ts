@@ -84,7 +84,7 @@ program
   );
 
 withPrograms(program.command('test'))
-  .description('run the tests: unit, cluster, aws, vm, chaos, folders of src, or single files')
+  .description('run the tests: unit, cluster, network, aws, vm, chaos, folders of src, or single files')
   .argument('[suite...]', 'suites or test files; all without')
   .option('--keep', 'leave the cluster of the tests running', false)
   .action(async (suites: string[], flags: ClusterFlags & { keep: boolean }) =>
@@ -111,6 +111,13 @@ withPrograms(bench.command('api'))
   .option('--json <file>', 'write what was measured to this file, too')
   .action(async (flags: ClusterFlags & { json?: string }) =>
     (await import('./bench-script.ts')).benchScript('test/bench/api.ts', flags),
+  );
+
+withPrograms(bench.command('network'))
+  .description('a changed security group on 200 machines, and what the packet filter costs a connection')
+  .option('--json <file>', 'write what was measured to this file, too')
+  .action(async (flags: ClusterFlags & { json?: string }) =>
+    (await import('./bench-script.ts')).benchScript('test/bench/network.ts', flags),
   );
 
 withPrograms(bench.command('start'))

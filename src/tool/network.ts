@@ -84,6 +84,7 @@ const network = (cluster: string, egress: boolean): Network => {
             ? [
                 {
                   cidr: EVERYWHERE,
+                  except: [VPC_CIDR],
                   protocol: 'tcp',
                   ports: only(HTTPS_PORT),
                   description: 'registries outside',

@@ -16,6 +16,6 @@ test('a folder of the source is part of the unit suite; a suite of the same name
 
 test('a suite that does not exist is refused', () => {
   expect(() => chooseSuites(['unit', 'units'])).toThrow(
-    /no suite units: name one of unit, cluster, aws, vm, chaos/,
+    /no suite units: name one of unit, cluster, network, aws, vm, chaos/,
   );
 });

@@ -28,6 +28,8 @@ interface Suite {
 const SUITES: readonly Suite[] = [
   { name: 'unit', folder: 'src', needs: 'nothing', parallel: true, limitSeconds: 30 },
   { name: 'cluster', folder: 'test/cluster', needs: 'components', parallel: false, limitSeconds: 90 },
+  // Real packet filters around machines without guests.
+  { name: 'network', folder: 'test/network', needs: 'components', parallel: false, limitSeconds: 60 },
   { name: 'aws', folder: 'test/aws', needs: 'components', parallel: false, limitSeconds: 120 },
   { name: 'vm', folder: 'test/vm', needs: 'cluster', parallel: false, limitSeconds: 180 },
   { name: 'chaos', folder: 'test/chaos', needs: 'cluster', parallel: false, limitSeconds: 300 },

@@ -14,6 +14,7 @@ import { connectIn } from '../../src/compute/local/socket.ts';
 import type { Provider } from '../../src/compute/provider.ts';
 import type { Acceleration } from '../../src/compute/render/qemu.ts';
 import { renewalFiles, seedFiles } from '../../src/compute/render/seed.ts';
+import { openFirewall } from '../../src/core/firewall/open.ts';
 import type { Machine, Size } from '../../src/core/machine/machine.ts';
 import { nodeAllocatable, nodeNameOf } from '../../src/core/machine/node.ts';
 import { buildGuestImage, type GuestImage } from '../../src/guest/image.ts';
@@ -84,6 +85,7 @@ const start = async (name: string, address: string, size: Size, script: string):
   const uid = await around.bind(draft, shellPod(name, script));
   const machine = { ...draft, name: `vm-${uid}`, pod: { ...draft.pod, uid } };
   await provider.ensure(machine);
+  await provider.filter(machine.name, openFirewall(address));
   await provider.feed(
     machine,
     seedFiles({

@@ -32,6 +32,7 @@ const rules = [
   // Claims that wait for their first consumer get their volume, or the order for one, from the scheduler.
   rule('', ['persistentvolumes', 'persistentvolumeclaims'], ['patch']),
   rule('storage.k8s.io', ['storageclasses'], READ),
+  rule('networking.k8s.io', ['networkpolicies'], READ),
   // The log router's configuration, by its fixed name (spec/fargate.md §10.1).
   { ...rule('', ['configmaps'], READ), resourceNames: ['aws-logging'] },
   // Whether the upstream webhooks for roles and for security groups are installed (spec/fargate.md §7, §6.1).

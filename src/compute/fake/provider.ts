@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { Firewall } from '../../core/firewall/firewall.ts';
 import type { Machine } from '../../core/machine/machine.ts';
 import type { Capacity, Observation, Provider } from '../provider.ts';
 
@@ -26,6 +27,8 @@ export interface FakeMachine {
   /** RFC 3339. */
   readonly startedAt: string;
   readonly reason?: string;
+  /** Left out: closed. */
+  readonly firewall?: Firewall;
 }
 
 const SUFFIX = '.json';
@@ -64,6 +67,13 @@ export const fakeProvider = (directory: string, capacity: Capacity): Provider =>
     },
     feed: async (machine) => change(machine, { seeded: true }),
     cap: async (machine) => change(machine, { capped: true }),
+    filter: async (name, firewall) => {
+      const known = readFakeMachine(directory, name);
+      if (known?.state !== 'running') return false;
+      const changed = JSON.stringify(known.firewall) !== JSON.stringify(firewall);
+      if (changed) writeFakeMachine(directory, { ...known, firewall });
+      return changed;
+    },
     inspect: async (name) => observe(readFakeMachine(directory, name)),
     remove: async (name) => rmSync(fakeMachineFile(directory, name), { force: true }),
     list: async () =>

@@ -39,7 +39,7 @@ export const prepare = async (site: Site, machine: Machine): Promise<string> => 
   writeDirectory(machineDirectory(site.directory, machine.name), machine, {
     qemu: `${qemuArguments(machine, { ...site, ...image }).join('\n')}\n`,
     network: `${networkBatch(machine).join('\n')}\n`,
-    'ruleset.nft': ruleset(machine),
+    'ruleset.nft': ruleset(machine.placement.address),
     backing: `${await image.scratchBase(machine.size.storageGiB)}\n`,
     cgroups: `${makeCgroup(cluster, machine.name)}\n`,
   });

@@ -8,6 +8,7 @@ import { livePid } from '../../host/process.ts';
 import { until } from '../../host/wait.ts';
 import { type Capacity, type Observation, type Provider, ProviderError, type Seed } from '../provider.ts';
 import { type Acceleration, FILES } from '../render/qemu.ts';
+import { firewallRules } from '../render/ruleset.ts';
 import { limitFiles } from '../render/seed.ts';
 import { cgroups, limitCgroup, removeCgroup } from './cgroup.ts';
 import {
@@ -19,6 +20,7 @@ import {
   readMachine,
 } from './directory.ts';
 import { deliver, seedArchive } from './feed.ts';
+import { putInPlace } from './filter.ts';
 import { launch } from './launch.ts';
 import { machineNamespace, prepare, type Site } from './prepare.ts';
 import { processesOf } from './processes.ts';
@@ -125,6 +127,11 @@ export const localProvider = (options: LocalOptions): Provider => {
       limitCgroup(cluster, machine.name, machine.size.milliCpu + NODE_SHARE_MILLI_CPU[acceleration]);
     },
 
+    filter: async (name, firewall) => {
+      const { state } = await inspect(name);
+      return state === 'running' && putInPlace(namespaceOf(name), at(name), firewallRules(firewall));
+    },
+
     remove: async (name) => {
       const directory = at(name);
       await killAll(name, () => processesOf(cluster).get(name) ?? [], directory);
@@ -159,9 +166,10 @@ export const localProvider = (options: LocalOptions): Provider => {
           new Map(
             directories(options.directory).map((name) => {
               const directory = at(name);
-              const lives = livePid(directory.pidFile) !== undefined;
+              // The process itself: one machine after another under the same name is another one.
+              const pid = livePid(directory.pidFile);
               const seeded = existsSync(join(directory.path, 'seeded'));
-              return [name, `${existsSync(directory.pidFile)} ${lives} ${seeded}`];
+              return [name, `${existsSync(directory.pidFile)} ${pid} ${seeded}`];
             }),
           ),
         changed,

@@ -1,10 +1,13 @@
 /** Golden copies of everything that one machine is rendered to, and the properties that they must not lose. */
 import { expect, test } from 'vitest';
+import type { Firewall } from '../../core/firewall/firewall.ts';
+import { TCP } from '../../core/firewall/protocol.ts';
 import type { Machine, Size } from '../../core/machine/machine.ts';
+import { EVERYWHERE, rangesOf } from '../../core/net/ranges.ts';
 import { networkBatch } from './network.ts';
 import { machineUser, qemuArguments } from './qemu.ts';
 import { uplinkHostRuleset, uplinkName, vpcRuleset } from './router.ts';
-import { ruleset } from './ruleset.ts';
+import { firewallRules, ruleset } from './ruleset.ts';
 import { limitFiles, renewalFiles, seedFiles } from './seed.ts';
 
 const machine: Machine = {
@@ -64,8 +67,53 @@ test('network', async () => {
   await expect(`${networkBatch(machine).join('\n')}\n`).toMatchFileSnapshot('golden/network');
 });
 
-test('packet filter of a machine', async () => {
-  await expect(ruleset(machine)).toMatchFileSnapshot('golden/ruleset.nft');
+/** A machine in two groups, one policy on what comes in, none on what goes out. */
+const firewall: Firewall = {
+  address: machine.placement.address,
+  groups: {
+    ingress: {
+      origins: ['web', 'office'],
+      allows: [
+        { protocol: TCP, ports: { from: 80, to: 90 }, peers: EVERYWHERE, origin: 'web' },
+        { protocol: TCP, ports: { from: 22, to: 22 }, peers: rangesOf(['192.0.2.0/24']), origin: 'office' },
+        { peers: rangesOf(['10.42.64.7/32', '10.42.64.9/32']), origin: 'office' },
+        { peers: [], origin: 'office' },
+      ],
+    },
+    egress: { origins: ['web', 'office'], allows: [{ peers: EVERYWHERE, origin: 'web' }] },
+  },
+  policies: {
+    ingress: { origins: ['shop/deny'], allows: [{ protocol: 17, peers: EVERYWHERE, origin: 'shop/deny' }] },
+  },
+  node: {
+    egress: [
+      { protocol: TCP, ports: { from: 6443, to: 6443 }, peers: rangesOf(['10.42.0.2/32']), origin: 'node' },
+    ],
+    kubeletClients: rangesOf(['10.42.0.2/32']),
+  },
+};
+
+test('packet filter of a machine, closed as it starts', async () => {
+  await expect(ruleset(machine.placement.address)).toMatchFileSnapshot('golden/ruleset.nft');
+});
+
+test('rules of a firewall', async () => {
+  await expect(firewallRules(firewall)).toMatchFileSnapshot('golden/firewall.nft');
+});
+
+test('connections are marked with another number as soon as any rule is another', () => {
+  const mark = (rules: string) => /ct mark (0x[0-9a-f]{8}) accept/.exec(rules)?.[1];
+  const closer = { ...firewall, node: { ...firewall.node, kubeletClients: [] } };
+  expect(mark(firewallRules(firewall))).toBe(mark(firewallRules({ ...firewall })));
+  expect(mark(firewallRules(closer))).not.toBe(mark(firewallRules(firewall)));
+  expect(mark(firewallRules(firewall))).not.toBe('0x00000000');
+});
+
+test('a rule tells whose it is within what the kernel keeps of a comment', () => {
+  const origin = `${'n'.repeat(63)}/${'p'.repeat(253)}`;
+  const allows = [{ peers: EVERYWHERE, origin }];
+  const rules = firewallRules({ ...firewall, policies: { egress: { origins: [origin], allows } } });
+  expect(rules).toContain(`return comment "${origin.slice(0, 127)}"`);
 });
 
 test('packet filters of the router and its uplink', async () => {

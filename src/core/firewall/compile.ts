@@ -6,7 +6,7 @@ import { groupLayer } from './groups.ts';
 import { attentive } from './needs.ts';
 import { podsSelected, policyLayer } from './policies.ts';
 import { protocolNumber } from './protocol.ts';
-import { groupsOf, type NodeEgress, type World } from './world.ts';
+import { groupsOf, type KubeletClient, type NodeEgress, type World } from './world.ts';
 
 /** A firewall, and the names of what it was made from (`needs.ts`). */
 export interface Compiled {
@@ -24,17 +24,18 @@ const nodeAllow = ({ cidr, except = [], protocol, ports }: NodeEgress): Allow =>
   };
 };
 
-const clientsOf = (world: World) =>
+/** The schema of Network sees to it that a client is a network or two selectors. */
+const clientsOf = (clients: readonly KubeletClient[], world: World) =>
   union(
-    world.node.kubeletClients.flatMap((client) =>
-      'cidr' in client ? rangesOf([client.cidr]) : podsSelected(client, world),
+    clients.flatMap(({ cidr, namespaceSelector = {}, podSelector = {} }) =>
+      cidr === undefined ? podsSelected(namespaceSelector, podSelector, world) : rangesOf([cidr]),
     ),
   );
 
 /**
  * What may pass a machine.
- * @returns a firewall only when the machine's pod is known: without its labels nobody can say which policies
- * select it, and a machine that is not filtered yet is closed
+ * @returns no firewall while the machine's pod or the Network is not known: without them nobody can say which
+ * policies select the pod and which group is the default, and a machine that is not filtered yet is closed
  */
 export const firewallOf = (
   machine: Machine,
@@ -43,8 +44,9 @@ export const firewallOf = (
   const { world, needs } = attentive(everything);
   const { namespace, name } = machine.pod;
   const pod = world.pod(namespace, name);
-  if (pod === undefined) return { firewall: undefined, needs };
-  const groups = groupsOf(machine, world.clusterGroup);
+  const network = world.network();
+  if (pod === undefined || network === undefined) return { firewall: undefined, needs };
+  const groups = groupsOf(machine, network);
   const [ingress, egress] = [
     policyLayer(namespace, pod, 'ingress', world),
     policyLayer(namespace, pod, 'egress', world),
@@ -56,7 +58,10 @@ export const firewallOf = (
       egress: groupLayer(groups, 'egress', world),
     },
     policies: { ...(ingress && { ingress }), ...(egress && { egress }) },
-    node: { egress: world.node.egress.map(nodeAllow), kubeletClients: clientsOf(world) },
+    node: {
+      egress: network.node.egress.map(nodeAllow),
+      kubeletClients: clientsOf(network.node.kubeletClients, world),
+    },
   };
   return { firewall, needs };
 };

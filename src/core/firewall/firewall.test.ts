@@ -69,16 +69,18 @@ const objects = (difference: Partial<Objects> = {}): Objects => ({
   ],
   prefixLists: [{ metadata: { name: 'office' }, spec: { entries: [{ cidr: '192.0.2.0/24' }] } }],
   policies: [],
-  clusterGroup: 'cluster',
-  node: {
-    egress: [
-      { cidr: `${SERVER}/32`, protocol: 'tcp', ports: { from: 6443, to: 6443 } },
-      { cidr: '0.0.0.0/0', except: ['10.0.0.0/16'], protocol: 'tcp', ports: { from: 443, to: 443 } },
-    ],
-    kubeletClients: [
-      { cidr: `${SERVER}/32` },
-      { namespaceSelector: {}, podSelector: { matchLabels: { app: 'metrics' } } },
-    ],
+  network: {
+    clusterSecurityGroup: 'cluster',
+    node: {
+      egress: [
+        { cidr: `${SERVER}/32`, protocol: 'tcp', ports: { from: 6443, to: 6443 } },
+        { cidr: '0.0.0.0/0', except: ['10.0.0.0/16'], protocol: 'tcp', ports: { from: 443, to: 443 } },
+      ],
+      kubeletClients: [
+        { cidr: `${SERVER}/32` },
+        { namespaceSelector: {}, podSelector: { matchLabels: { app: 'metrics' } } },
+      ],
+    },
   },
   ...difference,
 });
@@ -346,17 +348,23 @@ describe('a firewall', () => {
     return firewallOf(now.machines[0] as Machine, worldOf(now)).needs;
   };
 
-  it('is not made before the pod is known, and waits for it', () => {
-    const now = objects({ pods: [] });
+  it.each([{ pods: [] }, { network: undefined }])('is not made without %o, and waits for it', (missing) => {
+    const now = objects(missing);
     expect(firewallOf(now.machines[0] as Machine, worldOf(now))).toEqual({
       firewall: undefined,
-      needs: new Set([need.pod('shop', 'db')]),
+      needs: new Set([need.pod('shop', 'db'), need.network]),
     });
   });
 
   it('needs what it was made from, and no more', () => {
     const clients = [need.namespaces, need.pods('shop'), need.pods('other'), need.pods('kube-system')];
-    const always = [need.pod('shop', 'db'), need.policies('shop'), need.group('cluster'), ...clients];
+    const always = [
+      need.network,
+      need.pod('shop', 'db'),
+      need.policies('shop'),
+      need.group('cluster'),
+      ...clients,
+    ];
     expect(needs({})).toEqual(new Set(always));
     const groups = [group('cluster', [all({ group: 'web-sg' })], [all({ prefixList: 'office' })])];
     expect(needs({ groups })).toEqual(new Set([...always, need.group('web-sg'), need.prefixList('office')]));

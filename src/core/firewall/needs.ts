@@ -3,6 +3,8 @@ import type { World } from './world.ts';
 
 /** Names of questions: equal for the one who asked and for the change that gives another answer. */
 export const need = {
+  /** The Network: which group is the default, and what nodes may do. */
+  network: 'network',
   /** A group's rules or members. */
   group: (name: string) => `group/${name}`,
   prefixList: (name: string) => `prefix-list/${name}`,
@@ -23,8 +25,7 @@ export const attentive = (world: World): { readonly world: World; readonly needs
   return {
     needs,
     world: {
-      clusterGroup: world.clusterGroup,
-      node: world.node,
+      network: () => (asked(need.network), world.network()),
       group: (name) => (asked(need.group(name)), world.group(name)),
       members: (name) => (asked(need.group(name)), world.members(name)),
       prefixList: (name) => (asked(need.prefixList(name)), world.prefixList(name)),

@@ -4,11 +4,11 @@
  */
 import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from 'kubernetes-types/networking/v1.js';
 import { groupBy } from '../group-by.ts';
-import { selects } from '../labels.ts';
+import { type LabelSelector, selects } from '../labels.ts';
 import { EVERYWHERE, type Ranges, rangesOf, single, union, without } from '../net/ranges.ts';
 import type { Allow, Direction, Layer } from './firewall.ts';
 import { type Ports, protocolNumber, TCP } from './protocol.ts';
-import type { PeerPod, PodsOfNamespaces, World } from './world.ts';
+import type { PeerPod, World } from './world.ts';
 
 /** A policy without types isolates ingress, and egress if it has rules for it. */
 const isolates = ({ spec }: NetworkPolicy, direction: Direction): boolean => {
@@ -129,10 +129,10 @@ export const policyLayer = (
 };
 
 /** Addresses of the pods that both selectors mean, those of host networks included. */
-export const podsSelected = ({ namespaceSelector, podSelector }: PodsOfNamespaces, world: World): Ranges =>
+export const podsSelected = (namespaces: LabelSelector, pods: LabelSelector, world: World): Ranges =>
   addresses(
     [...world.namespaces()]
-      .filter(([, labels]) => selects(namespaceSelector, labels))
+      .filter(([, labels]) => selects(namespaces, labels))
       .flatMap(([namespace]) => world.pods(namespace))
-      .filter(({ labels }) => selects(podSelector, labels)),
+      .filter(({ labels }) => selects(pods, labels)),
   );

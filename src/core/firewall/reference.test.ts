@@ -244,8 +244,7 @@ const objects = fc
         { metadata: { name: 'web' }, spec: { ingress: web[0], egress: web[1] } },
       ],
       prefixLists: [{ metadata: { name: 'office' }, spec: { entries: [{ cidr: '192.0.2.0/25' }] } }],
-      clusterGroup: 'cluster',
-      node: { egress: [], kubeletClients: [] },
+      network: { clusterSecurityGroup: 'cluster', node: { egress: [], kubeletClients: [] } },
     }),
   );
 const flows = fc.record({

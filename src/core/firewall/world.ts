@@ -48,19 +48,21 @@ export interface NodeEgress {
   readonly ports?: Ports;
 }
 
-/** Who may reach the kubelet: a network, or pods. */
-export type KubeletClient = { readonly cidr: string } | PodsOfNamespaces;
-
-/** Pods that one selector means, in namespaces that another means. */
-export interface PodsOfNamespaces {
-  readonly namespaceSelector: LabelSelector;
-  readonly podSelector: LabelSelector;
+/** Who may reach the kubelet: a network, or the pods that both selectors mean. */
+export interface KubeletClient {
+  readonly cidr?: string;
+  readonly namespaceSelector?: LabelSelector;
+  readonly podSelector?: LabelSelector;
 }
 
-/** What holds for the node's own processes of every machine. */
-export interface NodeRules {
-  readonly egress: readonly NodeEgress[];
-  readonly kubeletClients: readonly KubeletClient[];
+/** What the engine reads of the Network object. */
+export interface NetworkRules {
+  /** The group of machines that name none (spec/fargate.md §6). */
+  readonly clusterSecurityGroup: string;
+  readonly node: {
+    readonly egress: readonly NodeEgress[];
+    readonly kubeletClients: readonly KubeletClient[];
+  };
 }
 
 /** The objects of a cluster that bear on what may pass. */
@@ -71,9 +73,8 @@ export interface Objects {
   readonly groups: readonly Group[];
   readonly prefixLists: readonly List[];
   readonly policies: readonly NetworkPolicy[];
-  /** Name of the group of machines that name none (spec/fargate.md §6). */
-  readonly clusterGroup: string;
-  readonly node: NodeRules;
+  /** Undefined while there is no Network. */
+  readonly network: NetworkRules | undefined;
 }
 
 /** A pod as other pods' rules see it. */
@@ -89,8 +90,7 @@ export interface PeerPod {
 
 /** Questions about the objects; each answer is worked out once. */
 export interface World {
-  readonly clusterGroup: string;
-  readonly node: NodeRules;
+  network(): NetworkRules | undefined;
   group(name: string): Group | undefined;
   /** Addresses of a group's members. */
   members(group: string): Ranges;
@@ -104,8 +104,13 @@ export interface World {
 }
 
 /** The groups that a machine is in: those it names, or the cluster security group. */
-export const groupsOf = ({ securityGroups }: Machine, clusterGroup: string): readonly string[] =>
-  securityGroups.length > 0 ? securityGroups : [clusterGroup];
+export const groupsOf = (
+  { securityGroups }: Pick<Machine, 'securityGroups'>,
+  network: NetworkRules | undefined,
+): readonly string[] => {
+  if (securityGroups.length > 0) return securityGroups;
+  return network === undefined ? [] : [network.clusterSecurityGroup];
+};
 
 const keyOf = (namespace = '', name = ''): string => `${namespace}/${name}`;
 
@@ -135,13 +140,13 @@ const remember = <T>(answer: (name: string) => T): ((name: string) => T) => {
 
 /** Indexes the objects. The answers hold for as long as nothing changes: make a new world after that. */
 export const worldOf = (objects: Objects): World => {
-  const { clusterGroup, node } = objects;
+  const { network } = objects;
   const groups = new Map(objects.groups.map((group) => [group.metadata.name, group]));
   const lists = new Map(objects.prefixLists.map(({ metadata, spec }) => [metadata.name, spec.entries]));
   const policies = groupBy(objects.policies, ({ metadata }) => metadata?.namespace ?? '');
   const machineAddresses = groupBy(
     objects.machines.flatMap((machine) =>
-      groupsOf(machine, clusterGroup).map((group) => ({ group, address: machine.placement.address })),
+      groupsOf(machine, network).map((group) => ({ group, address: machine.placement.address })),
     ),
     ({ group }) => group,
   );
@@ -155,8 +160,7 @@ export const worldOf = (objects: Objects): World => {
     objects.namespaces.map(({ metadata }) => [metadata.name ?? '', metadata.labels ?? {}]),
   );
   return {
-    clusterGroup,
-    node,
+    network: () => network,
     group: (name) => groups.get(name),
     members: remember((name) => {
       const machines = (machineAddresses.get(name) ?? []).map(({ address }) => `${address}/32`);

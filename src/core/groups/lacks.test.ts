@@ -27,8 +27,7 @@ const world = worldOf({
   namespaces: [],
   prefixLists: [],
   policies: [],
-  clusterGroup: network.spec.clusterSecurityGroup,
-  node: network.spec.node,
+  network: network.spec,
   groups: [
     { metadata: { name: 'all' }, spec: { ingress: all, egress: all } },
     {

@@ -1,0 +1,37 @@
+/** Putting rules in place around a running machine. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ExecError, exec } from '../../host/exec.ts';
+import { inNamespace, namespaceExists } from '../../host/namespace.ts';
+import { ProviderError } from '../provider.ts';
+import { type MachineDirectory, writeWhole } from './directory.ts';
+
+/** Longest part of the kernel's or nft's words that an error carries. */
+const WORDS_MOST = 300;
+
+/**
+ * Gives a machine's namespace rules in one transaction, unless its directory says that it has them. The
+ * directory goes with the machine, and so does what it says.
+ * @returns whether they were put in place now; false, too, when the machine went meanwhile
+ * @throws ProviderError `rules-refused`; the rules before are still in force
+ */
+export const putInPlace = async (
+  namespace: string,
+  directory: MachineDirectory,
+  rules: string,
+): Promise<boolean> => {
+  const file = join(directory.path, 'firewall.nft');
+  if (existsSync(file) && readFileSync(file, 'utf8') === rules) return false;
+  try {
+    const [program, args] = inNamespace(namespace, 'nft', ['-f', '-']);
+    await exec(program, args, { input: rules });
+  } catch (cause) {
+    if (!(cause instanceof ExecError)) throw cause;
+    if (!namespaceExists(namespace) || !existsSync(directory.path)) return false;
+    const words = cause.stderr.trim().slice(0, WORDS_MOST);
+    throw new ProviderError('rules-refused', `the rules of ${namespace} were refused: ${words}`, { cause });
+  }
+  if (!existsSync(directory.path)) return false;
+  writeWhole(file, rules);
+  return true;
+};

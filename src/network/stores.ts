@@ -1,0 +1,60 @@
+/** The objects that bear on what may pass, as the packet filters read them. */
+import type { Logger } from 'pino';
+import type { MicroVM } from '../api/micro-vm.ts';
+import type { Network } from '../api/network.ts';
+import type { PrefixList } from '../api/prefix-list.ts';
+import {
+  type Namespace,
+  type NetworkPolicy,
+  namespaces,
+  networkPolicies,
+  type Pod,
+  pods,
+  prefixLists,
+} from '../api/resources.ts';
+import type { SecurityGroup } from '../api/security-group.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { type Store, watchStore } from '../kube/store.ts';
+
+/** Stores that only the packet filters read. */
+export interface NetworkStores {
+  readonly prefixLists: Store<PrefixList>;
+  readonly policies: Store<NetworkPolicy>;
+  readonly namespaces: Store<Namespace>;
+  /** Pods of all schedulers, without what no rule reads. */
+  readonly peers: Store<Pod>;
+}
+
+/** All that firewalls are made from. */
+export type FirewallStores = NetworkStores & {
+  readonly microVMs: Store<MicroVM>;
+  readonly networks: Store<Network>;
+  readonly securityGroups: Store<SecurityGroup>;
+};
+
+/** What rules read of a pod: who it is, its labels, ports and address, and whether it has ended. */
+const asPeer = ({ metadata, spec, status }: Pod): Pod => {
+  const { name = '', namespace = '', uid = '', resourceVersion = '', labels = {} } = metadata;
+  const { phase, podIP } = status ?? {};
+  const withPorts = [...(spec.initContainers ?? []), ...spec.containers].map(({ name: of, ports = [] }) => ({
+    name: of,
+    ports: ports.map(({ name: called, protocol, containerPort }) => ({
+      containerPort,
+      ...(called && { name: called }),
+      ...(protocol && { protocol }),
+    })),
+  }));
+  return {
+    metadata: { name, namespace, uid, resourceVersion, labels },
+    spec: { containers: withPorts, ...(spec.hostNetwork && { hostNetwork: true }) },
+    status: { ...(phase && { phase }), ...(podIP && { podIP }) },
+  };
+};
+
+/** Starts keeping them. */
+export const networkStores = (client: KubeClient, log: Logger): NetworkStores => ({
+  prefixLists: watchStore(client, prefixLists, { log }),
+  policies: watchStore(client, networkPolicies, { log }),
+  namespaces: watchStore(client, namespaces, { log }),
+  peers: watchStore(client, pods, { transform: asPeer, log }),
+});

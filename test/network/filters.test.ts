@@ -1,0 +1,220 @@
+/**
+ * Faults never open a filter. A real API server, real filters around a machine without a guest, and between them
+ * the part of the controller that keeps filters; each fault is real, too.
+ */
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { definitionOf, KINDS } from '../../src/api/crds.ts';
+import type { MicroVM } from '../../src/api/micro-vm.ts';
+import {
+  events,
+  microVMs,
+  namespaces,
+  networkPolicies,
+  networks,
+  pods,
+  securityGroups,
+} from '../../src/api/resources.ts';
+import { attach } from '../../src/compute/local/router.ts';
+import { openFirewall } from '../../src/core/firewall/open.ts';
+import type { Machine } from '../../src/core/machine/machine.ts';
+import { addNamespace, removeNamespace } from '../../src/host/namespace.ts';
+import { until } from '../../src/host/wait.ts';
+import { applyManifests } from '../../src/kube/apply.ts';
+import { KubeClient } from '../../src/kube/client.ts';
+import { eventRecorder } from '../../src/kube/events.ts';
+import { watchStore } from '../../src/kube/store.ts';
+import { runFilters } from '../../src/network/filters.ts';
+import { networkStores } from '../../src/network/stores.ts';
+import { startApiServer, type TestApiServer } from '../support/apiserver.ts';
+import {
+  type BareMachine,
+  type BarePlace,
+  bareMachine,
+  bareMachineOf,
+  barePlace,
+  inside,
+} from '../support/bare-machine.ts';
+import { counterAt } from '../support/filters.ts';
+
+const API_VERSION = 'cloister.dev/v1alpha1';
+const NS = 'shop';
+const PORT = 8080;
+const ADDRESS = '10.42.64.20';
+const CLIENT = 'faults-client';
+const log = pino({ level: 'silent' });
+const agnhost = join(process.env.CLOISTER_COMPONENTS ?? '', 'agnhost');
+
+let server: TestApiServer;
+let client: KubeClient;
+let place: BarePlace;
+let machine: Machine;
+let bare: BareMachine;
+let controller: { stop(): Promise<void> } | undefined;
+
+/** The part of the controller that keeps filters, as src/main/controller.ts runs it. */
+const startController = async (): Promise<{ stop(): Promise<void> }> => {
+  const stores = {
+    ...networkStores(client, log),
+    microVMs: watchStore(client, microVMs, { log }),
+    networks: watchStore(client, networks, { log }),
+    securityGroups: watchStore(client, securityGroups, { log }),
+  };
+  await Promise.all(Object.values(stores).map(({ synced }) => synced));
+  const filters = runFilters({
+    ...stores,
+    provider: place.provider,
+    events: eventRecorder(client, 'test'),
+    log,
+  });
+  return {
+    stop: async () => {
+      await filters.stop();
+      for (const store of Object.values(stores)) store.stop();
+    },
+  };
+};
+
+/** Whether the client reaches the pod; a connection that is dropped must have been counted. */
+const reaches = async (): Promise<boolean> => {
+  const refused = () => counterAt(bare.outside, 'group-ingress');
+  const before = await refused();
+  const script = `${agnhost} connect --timeout=1s ${ADDRESS}:${PORT} 2>&1 || true`;
+  const said = await inside(CLIENT, script);
+  if (said === '') return true;
+  expect(said).toContain('TIMEOUT');
+  expect(await refused()).toBeGreaterThan(before);
+  return false;
+};
+const untilReaches = (expected: boolean): Promise<unknown> =>
+  until(async () => (await reaches()) === expected, {
+    limitMs: 20_000,
+    what: `the pod to be ${expected ? '' : 'un'}reachable`,
+  });
+
+const group = (name: string, from: string) => ({
+  apiVersion: API_VERSION as typeof API_VERSION,
+  kind: 'SecurityGroup' as const,
+  metadata: { name },
+  spec: {
+    ingress: [{ protocol: 'tcp', peers: [{ cidr: from }] }],
+    egress: [{ protocol: '-1', peers: [{ cidr: '0.0.0.0/0' }] }],
+  },
+});
+const setIngress = (from: string) =>
+  client.patch(securityGroups, { name: 'cluster' }, group('cluster', from), { type: 'merge' });
+
+beforeAll(async () => {
+  server = await startApiServer();
+  client = new KubeClient(server.config);
+  await applyManifests(client, KINDS.map(definitionOf), 'test');
+  await client.create(namespaces, { metadata: { name: NS } });
+  const pod = await client.create(pods, {
+    metadata: { namespace: NS, name: 'web', labels: { app: 'web' } },
+    spec: { containers: [{ name: 'main', image: 'none' }] },
+  });
+  place = await barePlace('faults');
+  const { uid = '' } = pod.metadata;
+  machine = { ...bareMachineOf('web', NS, ADDRESS), pod: { namespace: NS, name: 'web', uid } };
+  bare = await bareMachine(machine, place, [agnhost, 'netexec', `--http-port=${PORT}`, '--udp-port=-1']);
+  await addNamespace(CLIENT);
+  await attach({ router: place.router, namespace: CLIENT, address: '10.42.1.9' });
+  await until(async () => (await inside(bare.pod, `ss -Hltn sport = :${PORT}`)) !== '', {
+    limitMs: 20_000,
+    what: 'the pod to serve',
+  });
+}, 120_000);
+
+afterAll(async () => {
+  await controller?.stop();
+  await client?.close();
+  await server?.stop();
+  await bare?.remove();
+  await removeNamespace(CLIENT);
+  await place?.end();
+}, 60_000);
+
+it('a machine starts closed, and stays so while there is no Network', async () => {
+  expect(await reaches()).toBe(false);
+  controller = await startController();
+  const { name, ...spec } = machine;
+  const vm: MicroVM = { apiVersion: API_VERSION, kind: 'MicroVM', metadata: { name }, spec };
+  await client.create(microVMs, vm);
+  await client.create(securityGroups, group('cluster', '10.42.0.0/16'));
+  expect(await reaches()).toBe(false);
+});
+
+it('opens as its group says, once the Network says which group that is', async () => {
+  await client.create(networks, {
+    apiVersion: API_VERSION,
+    kind: 'Network',
+    metadata: { name: 'cluster' },
+    spec: {
+      cidrs: ['10.42.0.0/16'],
+      resolvers: ['10.42.0.2'],
+      clusterSecurityGroup: 'cluster',
+      node: { egress: [], kubeletClients: [] },
+    },
+  });
+  await untilReaches(true);
+});
+
+it('follows a changed group and a policy', async () => {
+  await setIngress('192.0.2.0/24');
+  await untilReaches(false);
+  await setIngress('10.42.0.0/16');
+  await untilReaches(true);
+  const policy = { metadata: { namespace: NS, name: 'deny' }, spec: { podSelector: {} } };
+  await client.create(networkPolicies, policy);
+  await until(
+    async () => {
+      await inside(CLIENT, `${agnhost} connect --timeout=500ms ${ADDRESS}:${PORT} 2>&1 || true`);
+      return (await counterAt(bare.outside, 'policy-ingress')) > 0;
+    },
+    { limitMs: 20_000, what: 'the policy to refuse something' },
+  );
+  await client.delete(networkPolicies, { namespace: NS, name: 'deny' });
+  await untilReaches(true);
+});
+
+it('keeps its rules while the API server is away, and follows once it is back', async () => {
+  await setIngress('192.0.2.0/24');
+  await untilReaches(false);
+  await server.crash();
+  expect(await reaches()).toBe(false);
+  await server.restart();
+  await setIngress('10.42.0.0/16');
+  await untilReaches(true);
+});
+
+it('keeps its rules while the controller is away, and has new ones when it comes back', async () => {
+  await controller?.stop();
+  await setIngress('192.0.2.0/24');
+  expect(await reaches()).toBe(true);
+  controller = await startController();
+  await untilReaches(false);
+});
+
+it('keeps its rules when the kernel refuses others, and says so on the pod', async () => {
+  const unspeakable = openFirewall(ADDRESS);
+  const allows = [{ peers: unspeakable.node.kubeletClients, origin: 'a "quoted" name' }];
+  const layer = { origins: ['x'], allows };
+  const broken = { ...unspeakable, groups: { ingress: layer, egress: layer } };
+  await expect(place.provider.filter(machine.name, broken)).rejects.toMatchObject({ kind: 'rules-refused' });
+  expect(await reaches()).toBe(false);
+
+  await inside(bare.outside, 'nft delete table inet machine; nft add table inet machine');
+  await inside(
+    bare.outside,
+    'nft add chain inet machine forward "{ type filter hook forward priority 0; policy drop; }"',
+  );
+  await setIngress('10.42.0.0/16');
+  const told = await until(
+    async () =>
+      (await client.list(events, { namespace: NS })).find(({ reason }) => reason === 'PacketFilterRefused'),
+    { limitMs: 20_000, what: 'the event on the pod' },
+  );
+  expect(told).toMatchObject({ type: 'Warning', involvedObject: { kind: 'Pod', name: 'web' } });
+  expect(told.message).toContain("The packet filter of this pod's machine stays as it was");
+});
