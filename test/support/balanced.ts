@@ -18,7 +18,7 @@ require('node:http').createServer((request, response) => {
 
 const ASK = `
 const [url, host] = process.argv.slice(1);
-require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(3000), headers: host ? { host } : {} }, (response) => {
+require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(8_000), headers: host ? { host } : {} }, (response) => {
   let body = '';
   response.on('data', (chunk) => (body += chunk)).on('end', () => console.log(JSON.stringify({ status: response.statusCode, body })));
 }).on('error', (error) => console.log(JSON.stringify({ status: 0, body: error.code })));

@@ -1,0 +1,287 @@
+/** Services and load balancers in front of real guests, and Services as a guest's own kube-proxy serves them. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { namespaces } from '../../src/cluster/plan.ts';
+import type { Pod } from '../../src/core/pod.ts';
+import { until } from '../../src/host/wait.ts';
+import { clientIn } from '../support/balanced.ts';
+import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
+import {
+  BUSYBOX,
+  fargateNamespace,
+  inPod,
+  readyNamespace,
+  readyPod,
+  removeFargateNamespace,
+  shellPod,
+  workload,
+} from '../support/machines.ts';
+
+const NS = 'vm-services';
+const ORDINARY = 'vm-services-ordinary';
+const NODE = '10.42.0.3';
+
+const control = clientIn(namespaces(process.env.CLOISTER_CLUSTER ?? '').control);
+
+const serve = (greeting: string): string =>
+  `mkdir -p /tmp/www/api; echo ${greeting} >/tmp/www/index.html; echo api >/tmp/www/api/index.html; httpd -f -p 8080 -h /tmp/www`;
+
+const web = workload('Deployment', NS, 'web', {
+  terminationGracePeriodSeconds: 2,
+  containers: [
+    {
+      name: 'main',
+      image: BUSYBOX,
+      command: ['sh', '-c', serve('one')],
+      readinessProbe: { httpGet: { port: 8080 }, periodSeconds: 1 },
+    },
+  ],
+});
+
+const service = (namespace: string, name: string, spec: object, annotations = {}): object => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { namespace, name, annotations },
+  spec: { ports: [{ name: 'web', port: 80, targetPort: 8080 }], ...spec },
+});
+
+const IP_TARGETS = {
+  'service.beta.kubernetes.io/aws-load-balancer-type': 'external',
+  'service.beta.kubernetes.io/aws-load-balancer-nlb-target-type': 'ip',
+  'service.beta.kubernetes.io/aws-load-balancer-healthcheck-healthy-threshold': '2',
+};
+
+const backend = (name: string): object => ({ service: { name, port: { name: 'web' } } });
+
+const ingress: object = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'Ingress',
+  metadata: { namespace: NS, name: 'web', annotations: { 'alb.ingress.kubernetes.io/target-type': 'ip' } },
+  spec: {
+    ingressClassName: 'alb',
+    rules: [
+      {
+        host: 'shop.example',
+        http: {
+          paths: [
+            { path: '/api', pathType: 'Prefix', backend: backend('web') },
+            { path: '/', pathType: 'Prefix', backend: backend('echo') },
+          ],
+        },
+      },
+    ],
+  },
+};
+
+const echo = (name: string): object => ({ ...shellPod(NS, name, serve(name)) });
+
+/** Pods of the ordinary node, in the namespace that has no profile. */
+const ordinary = (name: string): object => shellPod(ORDINARY, name, serve(name));
+
+let balancer = '';
+let front = '';
+const addresses: Record<string, string> = {};
+
+const addressOf = (kind: string): Promise<string> =>
+  kubectlUntil(
+    ['get', kind, 'web', '-n', NS, '-o', 'jsonpath={.status.loadBalancer.ingress[0].ip}'],
+    (text) => text !== '',
+    `the address of ${kind} web`,
+    60_000,
+  );
+
+beforeAll(async () => {
+  const [namespace, profile] = fargateNamespace(NS) as [{ metadata: object }, object];
+  const labels = { 'elbv2.k8s.aws/pod-readiness-gate-inject': 'enabled' };
+  await apply(
+    { ...namespace, metadata: { ...namespace.metadata, labels } },
+    profile,
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: ORDINARY } },
+    service(NS, 'web', { type: 'LoadBalancer', selector: { app: 'web' } }, IP_TARGETS),
+    service(NS, 'echo', { selector: { app: 'client' } }),
+    ingress,
+  );
+  [balancer, front] = await Promise.all([addressOf('service'), addressOf('ingress')]);
+  await readyNamespace(NS);
+  await kubectlUntil(
+    ['get', 'serviceaccount', '-n', ORDINARY, '-o', 'name'],
+    (names) => names.includes('default'),
+    'the default service account',
+    60_000,
+  );
+  await apply(web, echo('client'), ordinary('left'), ordinary('right'));
+  for (const [namespaceOf, name] of [
+    [NS, 'client'],
+    [ORDINARY, 'left'],
+    [ORDINARY, 'right'],
+  ] as const)
+    addresses[name] = (await readyPod(namespaceOf, name)).status?.podIP ?? '';
+  await kubectl(['rollout', 'status', '-n', NS, 'deployment/web', '--timeout=240s'], { limitMs: 250_000 });
+}, 400_000);
+
+afterAll(async () => {
+  await kubectl(['delete', 'namespace', ORDINARY, '--wait=false']);
+  await removeFargateNamespace(NS);
+}, 300_000);
+
+/** What a pod gets from a URL, `nothing` when it gets no answer. */
+const fetchIn = (namespace: string, pod: string, url: string): Promise<string> =>
+  inPod(namespace, pod, `timeout 3 wget -qO- ${url} 2>/dev/null || echo nothing`);
+
+const webPods = async (): Promise<readonly Pod[]> =>
+  (await read<{ items: Pod[] }>('pods', '-n', NS, '-l', 'app=web')).items;
+
+describe('a load balancer', () => {
+  it('reaches the pod on its machine: from the network, an ordinary pod and another machine', async () => {
+    expect((await control.ask(`http://${balancer}/`)).body.trim()).toBe('one');
+    expect(await fetchIn(ORDINARY, 'left', `http://${balancer}/`)).toBe('one');
+    expect(await fetchIn(NS, 'client', `http://${balancer}/`)).toBe('one');
+  });
+
+  it('has opened the readiness gate of the pod', async () => {
+    const [pod] = await webPods();
+    const gate = pod?.status?.conditions?.find(({ type }) =>
+      type.startsWith('target-health.elbv2.k8s.aws/k8s-vm-servi-web-'),
+    );
+    expect(gate).toMatchObject({ status: 'True', reason: 'Healthy' });
+  });
+
+  it('routes an Ingress by host and path', async () => {
+    const ask = async (path: string, host: string) => {
+      const { status, body } = await control.ask(`http://${front}${path}`, host);
+      return status === 200 ? body.trim() : status;
+    };
+    expect(await ask('/api/', 'shop.example')).toBe('api');
+    expect(await ask('/', 'shop.example')).toBe('client');
+    expect(await ask('/', 'other.example')).toBe(503);
+  });
+});
+
+describe('a NodePort', () => {
+  it('is not served on the address of a pod, and is on an ordinary node', async () => {
+    const port = await kubectl([
+      'get',
+      'service',
+      'web',
+      '-n',
+      NS,
+      '-o',
+      'jsonpath={.spec.ports[0].nodePort}',
+    ]);
+    const address = (await webPods()).at(-1)?.status?.podIP;
+    const guest = `http://${address}:${port}/`;
+    const node = `http://${NODE}:${port}/`;
+    expect([
+      (await control.ask(guest)).status,
+      await fetchIn(ORDINARY, 'left', guest),
+      await fetchIn(NS, 'client', guest),
+    ]).toEqual([0, 'nothing', 'nothing']);
+    expect([(await control.ask(node)).body.trim(), await fetchIn(NS, 'client', node)]).toEqual([
+      'two',
+      'two',
+    ]);
+  });
+});
+
+interface Hinted {
+  readonly pod: string;
+  readonly zone?: string;
+}
+
+/** A Service whose slice is written by hand: pods of the ordinary node, by name. */
+const withEndpoints = async (name: string, spec: object, endpoints: readonly Hinted[]): Promise<void> => {
+  const labels = { 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': 'test' };
+  await apply(service(NS, name, spec), {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { namespace: NS, name, labels },
+    addressType: 'IPv4',
+    ports: [{ name: 'web', port: 8080, protocol: 'TCP' }],
+    endpoints: endpoints.map(({ pod, zone }) => ({
+      addresses: [addresses[pod]],
+      conditions: { ready: true },
+      ...(zone === undefined ? {} : { zone, hints: { forZones: [{ name: zone }] } }),
+    })),
+  });
+};
+
+/** Who answers a guest that asks a Service a dozen times. */
+const answering = async (name: string): Promise<readonly string[]> => {
+  await until(async () => (await fetchIn(NS, 'client', `http://${name}/`)) !== 'nothing', {
+    limitMs: 60_000,
+    everyMs: 500,
+    what: `Service ${name} to answer the guest`,
+  });
+  const script = `for i in 1 2 3 4 5 6 7 8 9 10 11 12; do timeout 3 wget -qO- http://${name}/; done`;
+  return [...new Set((await inPod(NS, 'client', script)).split('\n'))].toSorted();
+};
+
+describe('in a guest', () => {
+  const both = [{ pod: 'left' }, { pod: 'right' }];
+
+  it('a Service spreads over its pods, with session affinity it stays with one', async () => {
+    await withEndpoints('spread', {}, both);
+    expect(await answering('spread')).toEqual(['left', 'right']);
+    await withEndpoints('sticky', { sessionAffinity: 'ClientIP' }, both);
+    expect(await answering('sticky')).toHaveLength(1);
+  });
+
+  it('hints for its own zone are followed', async () => {
+    const pod = await read<Pod>('pod', '-n', NS, 'client');
+    const zone = await kubectl([
+      ...['get', 'node', pod.spec.nodeName ?? ''],
+      ...['-o', 'jsonpath={.metadata.labels.topology\\.kubernetes\\.io/zone}'],
+    ]);
+    const other = zone === 'local-1a' ? 'local-1b' : 'local-1a';
+    const endpoints = [
+      { pod: 'left', zone },
+      { pod: 'right', zone: other },
+    ];
+    await withEndpoints('near', { trafficDistribution: 'PreferClose' }, endpoints);
+    expect(await answering('near')).toEqual(['left']);
+  });
+
+  it('names resolve as in any pod: headless, ExternalName, search domains', async () => {
+    const headless = { clusterIP: 'None', selector: { app: 'client' } };
+    const external = { type: 'ExternalName', externalName: 'registry.cloister.internal', ports: [] };
+    await apply(service(NS, 'headless', headless), service(NS, 'external', external));
+    const resolved = (name: string) => inPod(NS, 'client', `nslookup ${name}.${NS}.svc.cluster.local`);
+    await until(async () => (await resolved('headless')).includes(addresses['client'] as string), {
+      limitMs: 30_000,
+      what: 'the headless Service to resolve',
+    });
+    expect(await resolved('external')).toContain('registry.cloister.internal');
+    const settings = (namespace: string, name: string) => inPod(namespace, name, 'cat /etc/resolv.conf');
+    expect(await settings(NS, 'client')).toBe(
+      (await settings(ORDINARY, 'left')).replaceAll(`${ORDINARY}.svc`, `${NS}.svc`),
+    );
+  });
+
+  it('a Service of four thousand endpoints holds nothing up, and takes little memory', async () => {
+    const free = async () =>
+      Number(await inPod(NS, 'client', "awk '/MemAvailable/ {print $2}' /proc/meminfo"));
+    const before = await free();
+    const slice = (index: number): object => ({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: {
+        namespace: NS,
+        name: `many-${index}`,
+        labels: { 'kubernetes.io/service-name': 'many', 'endpointslice.kubernetes.io/managed-by': 'test' },
+      },
+      addressType: 'IPv4',
+      ports: [{ name: 'web', port: 8080, protocol: 'TCP' }],
+      endpoints: Array.from({ length: 1_000 }, (_, i) => ({
+        addresses: [`10.42.${128 + index * 4 + Math.floor(i / 250)}.${(i % 250) + 1}`],
+        conditions: { ready: true },
+      })),
+    });
+    const items = [0, 1, 2, 3].map(slice);
+    await apply(service(NS, 'many', {}));
+    await kubectl(['create', '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+    });
+    await withEndpoints('after', {}, [{ pod: 'left' }]);
+    expect(await answering('after')).toEqual(['left']);
+    expect(before - (await free())).toBeLessThan(96 * 1024);
+  }, 120_000);
+});
