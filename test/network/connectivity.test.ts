@@ -77,7 +77,7 @@ const fixed: Omit<Objects, 'groups' | 'prefixLists' | 'policies'> = {
     node: {
       egress: [
         { cidr: `${ADDRESSES.control}/32`, protocol: 'tcp', ports: only(6443) },
-        { cidr: `${ADDRESSES.control}/32`, protocol: 'udp', ports: only(53) },
+        { cidr: `${ADDRESSES.control}/32`, protocol: 'tcp', ports: only(53) },
       ],
       kubeletClients: [{ cidr: `${ADDRESSES.control}/32` }],
     },

@@ -33,6 +33,8 @@ export const UDP = 8081;
 const CLOSED_TCP = 8088;
 const CLOSED_UDP = 8089;
 const KUBELET = 10250;
+const API_SERVER = 6443;
+const DNS = 53;
 
 /** What a scenario puts in place. */
 export interface State {
@@ -76,9 +78,13 @@ const tcp = (port: number, ...peers: GroupRule['peers']): GroupRule => ({
   ports: { from: port, to: port },
   peers,
 });
+/**
+ * A group that keeps the node of its machines in the cluster, whatever else it allows: groups filter the node's
+ * own traffic, too (spec/fargate.md §6.1), and a guest is asked by way of its kubelet.
+ */
 const group = (name: string, ingress: readonly GroupRule[], egress: readonly GroupRule[] = [all]): Group => ({
   metadata: { name },
-  spec: { ingress, egress },
+  spec: { ingress: [...ingress, tcp(KUBELET, anywhere)], egress: [...egress, tcp(API_SERVER, anywhere)] },
 });
 const policy = (name: string, spec: Partial<NetworkPolicySpec>): NetworkPolicy => ({
   metadata: { name, namespace: NS },
@@ -102,13 +108,13 @@ const scenarios = (address: (party: Party) => string): readonly Scenario[] => {
   return [
     {
       name: 'groups without rules',
-      groups: [group(FRONT, [], []), group(BACK, [], [])],
+      groups: [group(FRONT, [], []), { metadata: { name: BACK }, spec: {} }],
       probes: [
         no('a', 'tcp', HTTP, 'b'),
         no('a', 'udp', UDP, 'far'),
         no('a', 'icmp', undefined, 'plain'),
         no('plain', 'tcp', HTTP, 'a'),
-        no('control', 'tcp', KUBELET, 'a'),
+        no('control', 'tcp', KUBELET, 'b'),
         no('far', 'icmp', undefined, 'b'),
       ],
     },
@@ -311,8 +317,8 @@ const scenarios = (address: (party: Party) => string): readonly Scenario[] => {
       groups: OPEN,
       policies: [policy('closed', { policyTypes: ['Ingress', 'Egress'] })],
       probes: [
-        yes('c', 'tcp', 6443, 'control'),
-        yes('c', 'udp', 53, 'control'),
+        yes('c', 'tcp', API_SERVER, 'control'),
+        yes('c', 'tcp', DNS, 'control'),
         no('c', 'tcp', HTTP, 'control'),
         no('c', 'tcp', HTTP, 'plain'),
         no('c', 'icmp', undefined, 'b'),

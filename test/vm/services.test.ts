@@ -176,8 +176,8 @@ describe('a NodePort', () => {
       await fetchIn(NS, 'client', guest),
     ]).toEqual([0, 'nothing', 'nothing']);
     expect([(await control.ask(node)).body.trim(), await fetchIn(NS, 'client', node)]).toEqual([
-      'two',
-      'two',
+      'one',
+      'one',
     ]);
   });
 });
