@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Network } from '../../src/api/network.ts';
 import { registryProgram } from '../../src/cluster/packages.ts';
 import { CONTROL_ADDRESS, namespaces, places } from '../../src/cluster/plan.ts';
 import { exec } from '../../src/host/exec.ts';
@@ -10,12 +11,13 @@ import { inNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
 
-/** Nodes may go to this port of any address: it is where registries outside are. */
-const PORT = 443;
+const PORT = 5001;
 
 export interface PrivateRegistry {
-  /** As nodes reach it. */
+  /** As nodes reach it, once the network object lets them. */
   readonly endpoint: string;
+  /** What the network object has to let them. */
+  readonly egress: NonNullable<Network['spec']['node']['egress']>[number];
   readonly username: string;
   readonly password: string;
   /** HTTP status of a request without credentials. */
@@ -63,10 +65,14 @@ auth: {htpasswd: {realm: private, path: ${file('htpasswd')}}}
     logFile: file('log'),
     pidFile: file('pid'),
   });
-  const askedByAnybody = (): Promise<string> => {
-    const curl = ['-s', '-o', '/dev/null', '-w', '%{http_code}', `${endpoint}/v2/`];
-    return exec(...inNamespace(control, 'curl', curl));
-  };
-  await until(askedByAnybody, { limitMs: 20_000, what: 'the private registry to answer' });
-  return { endpoint, username, password, askedByAnybody, stop: () => stopDaemon(file('pid')) };
+  const status = 'fetch(process.argv[1]).then(({ status }) => status, () => 0).then(console.log)';
+  const askedByAnybody = async (): Promise<string> =>
+    (await exec(...inNamespace(control, process.execPath, ['-e', status, `${endpoint}/v2/`]))).trim();
+  await until(async () => (await askedByAnybody()) !== '0', {
+    limitMs: 20_000,
+    what: 'the private registry to answer',
+  });
+  const ports = { from: PORT, to: PORT };
+  const egress = { cidr: `${CONTROL_ADDRESS}/32`, protocol: 'tcp', ports };
+  return { endpoint, egress, username, password, askedByAnybody, stop: () => stopDaemon(file('pid')) };
 };

@@ -6,9 +6,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Network } from '../../src/api/network.ts';
 import { publishImage } from '../../src/cluster/basics.ts';
 import { findCluster } from '../../src/cluster/cluster.ts';
 import { CONTROL_ADDRESS, EKS_PORT } from '../../src/cluster/plan.ts';
+import { NETWORK } from '../../src/core/net/network.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { exec } from '../../src/host/exec.ts';
 import { pythonPrograms } from '../aws/python.ts';
@@ -16,6 +18,8 @@ import { kubectlOf } from '../support/kubectl.ts';
 import { inPod, readyPod, shellPod } from '../support/machines.ts';
 import { type PrivateRegistry, startPrivateRegistry } from '../support/private-registry.ts';
 import { pythonImage } from '../support/python-image.ts';
+
+type Egress = Network['spec']['node']['egress'];
 
 const NAME = 'vm-aws';
 const TOOL = join(import.meta.dirname, '../../tool');
@@ -32,6 +36,8 @@ let aws: (...args: readonly string[]) => Promise<string>;
 let boto3: (script: string) => Promise<string>;
 let registry: PrivateRegistry;
 let folder: string;
+/** What nodes may reach by the network object as it was. */
+let before: Egress | undefined;
 let env: Record<string, string>;
 
 /** The second pod: where STS is, and whose certificates to believe, are ordinary variables of the SDKs. */
@@ -57,6 +63,12 @@ const application = {
   },
 };
 
+const nodesReach = (egress: Egress): Promise<string> =>
+  kubectl([
+    ...['patch', 'network', NETWORK, '--type', 'merge'],
+    ...['-p', JSON.stringify({ spec: { node: { egress } } })],
+  ]);
+
 beforeAll(async () => {
   const programs = await pythonPrograms();
   folder = mkdtempSync(join(tmpdir(), 'cloister-aws-'));
@@ -71,6 +83,8 @@ beforeAll(async () => {
   aws = (...args) => exec(join(programs, 'aws'), args, { env, limitMs: 180_000 });
   boto3 = (script) => exec(join(programs, 'python'), ['-c', script], { env, limitMs: 180_000 });
   registry = await startPrivateRegistry(cluster, state, join(folder, 'registry'));
+  before = (await read<Network>('network', NETWORK)).spec.node.egress;
+  await nodesReach([...before, registry.egress]);
   await publishImage(state, findCluster(cluster, state).registry, IMAGE, await pythonImage());
   await kubectl([
     ...['create', 'secret', 'docker-registry', NAME, '-n', 'cloister-system', `--docker-server=${HOST}`],
@@ -84,6 +98,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await kubectl(['delete', 'secret', NAME, '-n', 'cloister-system', '--ignore-not-found']);
+  if (before !== undefined) await nodesReach(before);
   await registry?.stop();
   rmSync(folder, { recursive: true });
 }, 60_000);
