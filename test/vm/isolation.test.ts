@@ -70,6 +70,9 @@ const ported = {
   },
 };
 
+/** Pairs of throughput beside a burner and without one; odd, and enough that other load of the host is outvoted. */
+const PAIRS = 5;
+
 let attacker: Pod;
 let victim: Pod;
 let listener: Pod;
@@ -283,19 +286,17 @@ describe('on the host', () => {
           "awk 'BEGIN { end = systime() + 6; while (systime() < end) i++; print i }'",
         ),
       );
-    // An idle guest takes its share of an emulating host, too: two cores suffice for two machines.
-    await kubectl(['delete', 'pod', '-n', OPEN, 'ported', '--wait=true']);
     const ratios: number[] = [];
-    for (let pair = 0; pair < 3; pair += 1) {
+    for (let pair = 0; pair < PAIRS; pair += 1) {
       const alone = await loops();
       const burner = attempt('timeout 7 sh -c "while :; do :; done"');
       ratios.push((await loops()) / alone);
       await burner;
     }
-    const middle = ratios.toSorted((a, b) => a - b)[1];
+    const middle = ratios.toSorted((a, b) => a - b)[(PAIRS - 1) / 2];
     expect(
       middle,
-      `ratios of three pairs: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}`,
+      `ratios of ${PAIRS} pairs: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}`,
     ).toBeGreaterThan(0.9);
   }, 240_000);
 
