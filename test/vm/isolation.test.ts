@@ -5,7 +5,6 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Node } from '../../src/api/resources.ts';
@@ -73,9 +72,6 @@ const ported = {
 
 /** Pairs of throughput beside a burner and without one; odd, and enough that other load of the host is outvoted. */
 const PAIRS = 5;
-
-/** What two guests may take of an emulating host. With no core beyond these, the control plane takes its part of them. */
-const CORES_FOR_TWO = 2;
 
 let attacker: Pod;
 let victim: Pod;
@@ -281,19 +277,15 @@ describe('on the host', () => {
     expect(open.filter((path) => path.includes(name))).toEqual([]);
   });
 
-  it('a CPU burner lowers the throughput of another machine by a tenth at most where cores suffice', async () => {
-    const loops = async (): Promise<number> =>
-      Number(
-        await inPod(
-          NS,
-          'victim',
-          "awk 'BEGIN { end = systime() + 6; while (systime() < end) i++; print i }'",
-        ),
-      );
+  it('a CPU burner in one machine lowers the throughput of another by at most a tenth', async () => {
+    // The clock of awk counts whole seconds: begun in the middle of one, six of them may be five.
+    const program =
+      'BEGIN { start = systime(); while (systime() == start); end = systime() + 6; while (systime() < end) i++; print i }';
+    const loops = async (): Promise<number> => Number(await inPod(NS, 'victim', `awk '${program}'`));
     const ratios: number[] = [];
     for (let pair = 0; pair < PAIRS; pair += 1) {
       const alone = await loops();
-      const burner = attempt('timeout 7 sh -c "while :; do :; done"');
+      const burner = attempt('timeout 8 sh -c "while :; do :; done"');
       ratios.push((await loops()) / alone);
       await burner;
     }
@@ -301,7 +293,7 @@ describe('on the host', () => {
     expect(
       middle,
       `ratios of ${PAIRS} pairs: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}`,
-    ).toBeGreaterThan(availableParallelism() > CORES_FOR_TWO ? 0.9 : 0.5);
+    ).toBeGreaterThan(0.9);
   }, 240_000);
 
   it('a memory hog is killed inside its own guest and nowhere else', async () => {
