@@ -1,7 +1,7 @@
 /** Wires the balancers: their stores, what admission reads of them, and the feature itself. */
 import type { Logger } from 'pino';
 import { type Gates, gatesFrom } from '../admission/gates.ts';
-import { endpointSlices, ingresses, namespaces, services } from '../api/resources.ts';
+import { endpointSlices, ingresses, type Namespace, services } from '../api/resources.ts';
 import { runBalancing } from '../balancing/balancing.ts';
 import { BALANCER_COMPONENT } from '../balancing/complaints.ts';
 import { gatedPods } from '../balancing/gates.ts';
@@ -19,11 +19,17 @@ export interface PreparedBalancing {
   run(): { stop(): Promise<void> };
 }
 
+/** What balancing shares with the rest of the controller. */
+interface BalancingSurroundings {
+  readonly client: KubeClient;
+  readonly namespaces: Store<Namespace>;
+  readonly log: Logger;
+}
+
 /** Opens the stores. @throws Error when the configured range is none */
 export const prepareBalancing = async (
   config: BalancingConfig,
-  client: KubeClient,
-  log: Logger,
+  { client, namespaces, log }: BalancingSurroundings,
 ): Promise<PreparedBalancing> => {
   const network = parseNetwork(config.cidr);
   if (network === undefined) throw new Error(`balancing.cidr ${config.cidr} is no IPv4 network`);
@@ -31,12 +37,11 @@ export const prepareBalancing = async (
     services: watchStore(client, services, { log }),
     ingresses: watchStore(client, ingresses, { log }),
     slices: watchStore(client, endpointSlices, { log }),
-    namespaces: watchStore(client, namespaces, { log }),
     gated: gatedPods(client, log),
   };
   await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
   return {
-    gates: gatesFrom(stores),
+    gates: gatesFrom({ ...stores, namespaces }),
     run: () => {
       const running = runBalancing({
         ...stores,

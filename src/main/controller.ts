@@ -16,10 +16,7 @@ import { IDENTITY_WEBHOOK, SCHEDULER, UPSTREAM_GROUPS_WEBHOOK } from '../api/nam
 import {
   configMaps,
   fargateProfiles,
-  microVMs,
   mutatingWebhookConfigurations,
-  namespaces,
-  networks,
   nodes,
   persistentVolumeClaims,
   persistentVolumes,
@@ -42,7 +39,7 @@ import { foreignPods, runForeign } from '../lifecycle/foreign.ts';
 import { runLifecycle } from '../lifecycle/lifecycle.ts';
 import { removeOrphans } from '../lifecycle/orphans.ts';
 import { runFilters } from '../network/filters.ts';
-import { networkStores } from '../network/stores.ts';
+import { firewallStores } from '../network/stores.ts';
 import { runProfiles } from '../profiles/reconciler.ts';
 import { watchReplicas } from '../profiles/replicas.ts';
 import { publishFacts } from '../scheduling/facts.ts';
@@ -62,9 +59,6 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     pods: watchStore(client, pods, { fieldSelector: `spec.schedulerName=${SCHEDULER}`, log }),
     profiles: watchStore(client, fargateProfiles, { log }),
     subnets: watchStore(client, subnets, { log }),
-    networks: watchStore(client, networks, { log }),
-    securityGroups: watchStore(client, securityGroups, { log }),
-    microVMs: watchStore(client, microVMs, { log }),
     claims: watchStore(client, persistentVolumeClaims, { log }),
     volumes: watchStore(client, persistentVolumes, { log }),
     classes: watchStore(client, storageClasses, { log }),
@@ -79,14 +73,10 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       fieldSelector: named(UPSTREAM_GROUPS_WEBHOOK),
       log,
     }),
-    ...networkStores(client, log),
+    ...firewallStores(client, log),
     logging: watchStore(client, configMaps, {
       namespace: LOGGING_CONFIG.namespace,
       fieldSelector: named(LOGGING_CONFIG.name),
-      log,
-    }),
-    loggingNamespace: watchStore(client, namespaces, {
-      fieldSelector: named(LOGGING_CONFIG.namespace),
       log,
     }),
   };
@@ -108,7 +98,9 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
 
   const network = () => stores.networks.get(NETWORK);
   const balancing =
-    config.balancing === undefined ? undefined : await prepareBalancing(config.balancing, client, log);
+    config.balancing === undefined
+      ? undefined
+      : await prepareBalancing(config.balancing, { client, namespaces: stores.namespaces, log });
 
   const { address, port, certificate, key } = config.webhook;
   const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };

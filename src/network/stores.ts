@@ -4,33 +4,32 @@ import type { MicroVM } from '../api/micro-vm.ts';
 import type { Network } from '../api/network.ts';
 import type { PrefixList } from '../api/prefix-list.ts';
 import {
+  microVMs,
   type Namespace,
   type NetworkPolicy,
   namespaces,
   networkPolicies,
+  networks,
   type Pod,
   pods,
   prefixLists,
+  securityGroups,
 } from '../api/resources.ts';
 import type { SecurityGroup } from '../api/security-group.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Store, watchStore } from '../kube/store.ts';
 
-/** Stores that only the packet filters read. */
-export interface NetworkStores {
+/** All that firewalls are made from; much of it is read by others, too. */
+export interface FirewallStores {
+  readonly microVMs: Store<MicroVM>;
+  readonly networks: Store<Network>;
+  readonly securityGroups: Store<SecurityGroup>;
   readonly prefixLists: Store<PrefixList>;
   readonly policies: Store<NetworkPolicy>;
   readonly namespaces: Store<Namespace>;
   /** Pods of all schedulers, without what no rule reads. */
   readonly peers: Store<Pod>;
 }
-
-/** All that firewalls are made from. */
-export type FirewallStores = NetworkStores & {
-  readonly microVMs: Store<MicroVM>;
-  readonly networks: Store<Network>;
-  readonly securityGroups: Store<SecurityGroup>;
-};
 
 /** What rules read of a pod: who it is, its labels, ports and address, and whether it has ended. */
 const asPeer = ({ metadata, spec, status }: Pod): Pod => {
@@ -52,7 +51,10 @@ const asPeer = ({ metadata, spec, status }: Pod): Pod => {
 };
 
 /** Starts keeping them. */
-export const networkStores = (client: KubeClient, log: Logger): NetworkStores => ({
+export const firewallStores = (client: KubeClient, log: Logger): FirewallStores => ({
+  microVMs: watchStore(client, microVMs, { log }),
+  networks: watchStore(client, networks, { log }),
+  securityGroups: watchStore(client, securityGroups, { log }),
   prefixLists: watchStore(client, prefixLists, { log }),
   policies: watchStore(client, networkPolicies, { log }),
   namespaces: watchStore(client, namespaces, { log }),

@@ -63,8 +63,8 @@ export interface SchedulerContext {
   readonly logging: Store<ConfigMap>;
   /** Holds the mapping of pod execution roles; without it, roles are not looked at. */
   readonly authConfig?: Store<ConfigMap>;
-  /** The namespace of that configuration, if it exists. */
-  readonly loggingNamespace: Store<Namespace>;
+  /** Among them that of the log router's configuration, if it exists. */
+  readonly namespaces: Store<Namespace>;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly now: () => Date;
@@ -239,11 +239,11 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
 const createMachine = async (
   pod: Pod,
   { runs: _, ...decision }: Extract<Verdict, { runs: true }>,
-  { client, microVMs: known, logging, loggingNamespace, reservations, events, image, log }: Desk,
+  { client, microVMs: known, logging, namespaces, reservations, events, image, log }: Desk,
 ): Promise<void> => {
   const { namespace, name } = LOGGING_CONFIG;
   const routing = loggingOutcome({
-    namespace: loggingNamespace.get(namespace),
+    namespace: namespaces.get(namespace),
     config: logging.get(`${namespace}/${name}`),
   });
   const machine = machineFor(pod, { ...decision, image });

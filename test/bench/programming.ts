@@ -20,9 +20,8 @@ import { until } from '../../src/host/wait.ts';
 import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { eventRecorder } from '../../src/kube/events.ts';
-import { watchStore } from '../../src/kube/store.ts';
 import { runFilters } from '../../src/network/filters.ts';
-import { networkStores } from '../../src/network/stores.ts';
+import { firewallStores } from '../../src/network/stores.ts';
 import { startApiServer } from '../support/apiserver.ts';
 import { type BarePlace, bareMachineOf, barePlace } from '../support/bare-machine.ts';
 
@@ -112,12 +111,7 @@ export const programming = async (count: number, runs: number): Promise<Programm
         return changed;
       },
     };
-    const stores = {
-      ...networkStores(client, log),
-      microVMs: watchStore(client, microVMs, { log }),
-      networks: watchStore(client, networks, { log }),
-      securityGroups: watchStore(client, securityGroups, { log }),
-    };
+    const stores = firewallStores(client, log);
     await Promise.all(Object.values(stores).map(({ synced }) => synced));
     const filters = runFilters({
       ...stores,

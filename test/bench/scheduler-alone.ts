@@ -38,10 +38,7 @@ const stores = {
     fieldSelector: 'metadata.name=aws-logging',
     log,
   }),
-  loggingNamespace: watchStore(client, namespaces, {
-    fieldSelector: 'metadata.name=aws-observability',
-    log,
-  }),
+  namespaces: watchStore(client, namespaces, { log }),
 };
 await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
 runScheduler({

@@ -24,9 +24,8 @@ import { until } from '../../src/host/wait.ts';
 import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { eventRecorder } from '../../src/kube/events.ts';
-import { watchStore } from '../../src/kube/store.ts';
 import { runFilters } from '../../src/network/filters.ts';
-import { networkStores } from '../../src/network/stores.ts';
+import { firewallStores } from '../../src/network/stores.ts';
 import { startApiServer, type TestApiServer } from '../support/apiserver.ts';
 import {
   type BareMachine,
@@ -55,12 +54,7 @@ let controller: { stop(): Promise<void> } | undefined;
 
 /** The part of the controller that keeps filters, as src/main/controller.ts runs it. */
 const startController = async (): Promise<{ stop(): Promise<void> }> => {
-  const stores = {
-    ...networkStores(client, log),
-    microVMs: watchStore(client, microVMs, { log }),
-    networks: watchStore(client, networks, { log }),
-    securityGroups: watchStore(client, securityGroups, { log }),
-  };
+  const stores = firewallStores(client, log);
   await Promise.all(Object.values(stores).map(({ synced }) => synced));
   const filters = runFilters({
     ...stores,
