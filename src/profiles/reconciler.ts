@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import { PROFILE_FINALIZER, PROFILE_LABEL, SCHEDULER } from '../api/names.ts';
 import { type ConfigMap, fargateProfiles, type Pod, pods as podKind } from '../api/resources.ts';
+import { type Verdict, withCondition } from '../core/conditions.ts';
 import { isAnnounced, type ProfileStatus } from '../core/eks/create.ts';
 import { lagOf } from '../core/profile/live.ts';
 import { nextStep, type Problem, type Step } from '../core/profile/progress.ts';
@@ -79,15 +80,10 @@ const isLeaving = ({ metadata }: FargateProfile): boolean => metadata.deletionTi
 /** The condition that tells whether the selectors are live in every replica of admission. */
 const LIVE = 'Live';
 
-const othersThanLive = ({ status }: FargateProfile) =>
-  (status?.conditions ?? []).filter(({ type }) => type !== LIVE);
-
-const liveOf = ({ status }: FargateProfile) => status?.conditions?.find(({ type }) => type === LIVE);
-
 /** Since when a profile waits for replicas of admission, milliseconds since 1970. */
-const waitingSince = (profile: FargateProfile): number => {
-  const live = liveOf(profile);
-  const since = live?.status === 'False' ? live.lastTransitionTime : profile.metadata.creationTimestamp;
+const waitingSince = ({ metadata, status }: FargateProfile): number => {
+  const live = status?.conditions?.find(({ type }) => type === LIVE);
+  const since = live?.status === 'False' ? live.lastTransitionTime : metadata.creationTimestamp;
   return Date.parse(String(since));
 };
 
@@ -195,13 +191,14 @@ const tell = async (
   const { name, resourceVersion } = profile.metadata;
   const issues = problem === undefined ? [] : [{ ...problem, resourceIds: [name] }];
   const isLive = status === 'ACTIVE';
+  const before = profile.status?.conditions ?? [];
   const told = {
     status,
     health: { issues },
     ...(isLive ? announcement(profile) : {}),
     ...(isLeaving(profile)
       ? {}
-      : { conditions: [...othersThanLive(profile), liveCondition(profile, isLive, problem, now())] }),
+      : { conditions: withCondition(before, liveVerdict(isLive, problem), new Date(now()).toISOString()) }),
   };
   const patch = { metadata: { resourceVersion }, status: told };
   const options = { type: 'merge', subresource: 'status' } as const;
@@ -217,22 +214,12 @@ const announcement = ({ spec }: FargateProfile) => ({
   podExecutionRoleArn: spec.podExecutionRoleArn ?? null,
 });
 
-const liveCondition = (
-  profile: FargateProfile,
-  isLive: boolean,
-  problem: Problem | undefined,
-  now: number,
-) => {
-  const before = liveOf(profile);
-  const status = isLive ? 'True' : 'False';
-  return {
-    type: LIVE,
-    status,
-    reason: isLive ? 'InEveryReplica' : (problem?.code ?? 'Waiting'),
-    message: problem?.message ?? 'every replica of admission matches by these selectors',
-    lastTransitionTime: before?.status === status ? before.lastTransitionTime : new Date(now).toISOString(),
-  };
-};
+const liveVerdict = (isLive: boolean, problem: Problem | undefined): Verdict => ({
+  type: LIVE,
+  status: isLive ? 'True' : 'False',
+  reason: isLive ? 'InEveryReplica' : (problem?.code ?? 'Waiting'),
+  message: problem?.message ?? 'every replica of admission matches by these selectors',
+});
 
 /** Deletes pods, gracefully; those that are leaving already are left to it. */
 const deletePods = async (own: readonly Pod[], { client, log }: ProfilesContext): Promise<void> => {
