@@ -4,7 +4,7 @@ import type { Balanced } from '../compute/balancer.ts';
 import type { Built } from '../core/balancing/build.ts';
 import { closedGates, gateCondition, gatesOf } from '../core/balancing/gates.ts';
 import { targetName } from '../core/balancing/model.ts';
-import { isNotFound, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNothing } from '../kube/client.ts';
 import { type Store, watchStore } from '../kube/store.ts';
 import type { BalancingContext } from './context.ts';
 
@@ -51,14 +51,12 @@ export const openGates = async (
     });
     if (conditions.length === 0) continue;
     const { namespace = '', name = '' } = pod.metadata;
-    try {
-      const patch = { status: { conditions } };
-      const options = { type: 'strategic', subresource: 'status' } as const;
-      gated.assume(await client.patch(pods, { namespace, name }, patch, options));
-      log.info({ pod: `${namespace}/${name}`, conditions }, 'readiness gates');
-    } catch (cause) {
-      if (!isNotFound(cause)) throw cause;
-    }
+    const patch = { status: { conditions } };
+    const options = { type: 'strategic', subresource: 'status' } as const;
+    const written = await orNothing(client.patch(pods, { namespace, name }, patch, options));
+    if (written === undefined) continue;
+    gated.assume(written);
+    log.info({ pod: `${namespace}/${name}`, conditions }, 'readiness gates');
   }
   return waiting;
 };

@@ -4,7 +4,7 @@ import { ADDRESS_ANNOTATION, BALANCER_FINALIZER } from '../core/balancing/annota
 import { ingressClaimed, ownerOf, serviceClaim } from '../core/balancing/claims.ts';
 import type { Origin } from '../core/balancing/model.ts';
 import { originOf } from '../core/balancing/pools.ts';
-import { isNotFound } from '../kube/client.ts';
+import { orNothing } from '../kube/client.ts';
 import type { BalancingContext } from './context.ts';
 
 /** An object that a balancer is for, or was. */
@@ -57,16 +57,16 @@ const write = async (
   const { resourceVersion } = object.metadata;
   const patch = { ...change, metadata: { ...change.metadata, resourceVersion } };
   const merge = { type: 'merge', ...options } as const;
-  try {
-    if (kind === 'Service') keep(stores.services, await client.patch(services, key, patch, merge));
-    else keep(stores.ingresses, await client.patch(ingresses, key, patch, merge));
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause;
-  }
+  if (kind === 'Service') keep(stores.services, await orNothing(client.patch(services, key, patch, merge)));
+  else keep(stores.ingresses, await orNothing(client.patch(ingresses, key, patch, merge)));
 };
 
 /** The last version of an object that was being deleted is not to be kept once nothing holds it. */
-const keep = <T extends Service | Ingress>(store: { assume(object: T): void }, written: T): void => {
+const keep = <T extends Service | Ingress>(
+  store: { assume(object: T): void },
+  written: T | undefined,
+): void => {
+  if (written === undefined) return;
   const { deletionTimestamp, finalizers = [] } = written.metadata;
   if (deletionTimestamp === undefined || finalizers.length > 0) store.assume(written);
 };
