@@ -70,7 +70,10 @@ const ported = {
   },
 };
 
-/** Pairs of throughput beside a burner and without one; odd, and enough that other load of the host is outvoted. */
+/**
+ * How often throughput is measured alone and beside a burner. Whatever else a host does only takes away, so the best of
+ * each is compared: a burner is beside all of its samples, the rest of the world is not.
+ */
 const PAIRS = 5;
 
 let attacker: Pod;
@@ -282,18 +285,21 @@ describe('on the host', () => {
     const program =
       'BEGIN { start = systime(); while (systime() == start); end = systime() + 6; while (systime() < end) i++; print i }';
     const loops = async (): Promise<number> => Number(await inPod(NS, 'victim', `awk '${program}'`));
-    const ratios: number[] = [];
-    for (let pair = 0; pair < PAIRS; pair += 1) {
-      const alone = await loops();
+    const beside = async (): Promise<number> => {
       const burner = attempt('timeout 8 sh -c "while :; do :; done"');
-      ratios.push((await loops()) / alone);
+      const count = await loops();
       await burner;
+      return count;
+    };
+    const counts: Record<'alone' | 'beside', number[]> = { alone: [], beside: [] };
+    for (let pair = 0; pair < PAIRS; pair += 1) {
+      counts.alone.push(await loops());
+      counts.beside.push(await beside());
     }
-    const middle = ratios.toSorted((a, b) => a - b)[(PAIRS - 1) / 2];
-    expect(
-      middle,
-      `ratios of ${PAIRS} pairs: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}`,
-    ).toBeGreaterThan(0.9);
+    const ratio = Math.max(...counts.beside) / Math.max(...counts.alone);
+    expect(ratio, `the best beside a burner to the best alone: ${JSON.stringify(counts)}`).toBeGreaterThan(
+      0.9,
+    );
   }, 240_000);
 
   it('a memory hog is killed inside its own guest and nowhere else', async () => {
