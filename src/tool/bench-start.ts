@@ -17,6 +17,7 @@ import type { Machine } from '../core/machine/machine.ts';
 import { nodeNameOf, nodeOf } from '../core/machine/node.ts';
 import { API_VERSION } from '../core/names.ts';
 import type { Pod } from '../core/pod.ts';
+import { median } from '../core/statistics.ts';
 import { exec } from '../host/exec.ts';
 import { type OnProgress, step } from '../host/progress.ts';
 import { until } from '../host/wait.ts';
@@ -89,15 +90,6 @@ export const benchStart = async (
   } finally {
     await client.close();
   }
-};
-
-/** The middle value; of an even number, the mean of the two in the middle. */
-export const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const [low, high] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
-  if (low === undefined || high === undefined) throw new Error('there is no median of nothing');
-  return (low + high) / 2;
 };
 
 const mediansOf = (runs: readonly Partial<Record<Stage, number>>[]): Partial<Record<Stage, number>> => {

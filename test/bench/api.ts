@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { CreateClusterCommand, CreateFargateProfileCommand, EKSClient } from '@aws-sdk/client-eks';
 import { Pool } from 'undici';
 import { fargateProfiles } from '../../src/api/resources.ts';
+import { median, quantile } from '../../src/core/statistics.ts';
 import { until } from '../../src/host/wait.ts';
 import { pythonPrograms } from '../aws/python.ts';
 import { type Signing, sign, target } from '../aws/raw.ts';
@@ -62,14 +63,12 @@ const round = async (base: string, requests: readonly Prepared[]): Promise<reado
 };
 
 const figures = (rounds: readonly (readonly number[])[]) => {
-  const times = rounds.flat().toSorted((a, b) => a - b);
-  const quantile = (q: number): number =>
-    times[Math.min(times.length - 1, Math.floor(times.length * q))] ?? 0;
+  const times = rounds.flat();
   return {
     requests: times.length,
     perSecond: Math.round(times.length / ((ROUNDS * ROUND_MS) / 1000)),
-    p50: Number(quantile(0.5).toFixed(2)),
-    p99: Number(quantile(0.99).toFixed(2)),
+    p50: Number(median(times).toFixed(2)),
+    p99: Number(quantile(times, 0.99).toFixed(2)),
   };
 };
 

@@ -6,9 +6,7 @@
  *   pour ADDRESS PORT MILLISECONDS  prints what one connection carried, in bytes per second
  */
 import { connect, createServer, type Socket } from 'node:net';
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+import { median } from '../../src/core/statistics.ts';
 
 const opened = (address: string, port: number): Promise<Socket> =>
   new Promise((resolve, reject) => {

@@ -1,5 +1,6 @@
 /** A load that keeps its rate whatever the answers take: each time is counted from when the call was due. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { median, quantile } from '../../src/core/statistics.ts';
 
 /** Times in milliseconds. */
 export interface Times {
@@ -9,7 +10,7 @@ export interface Times {
   readonly longestMs: number;
 }
 
-/** Calls `send` so often a second. @returns milliseconds, sorted @throws the first error of a call */
+/** Calls `send` so often a second. @returns milliseconds @throws the first error of a call */
 export const steadily = async (
   rate: number,
   seconds: number,
@@ -25,16 +26,15 @@ export const steadily = async (
     all.push(send(n).then(() => void taken.push(performance.now() - due)));
   }
   await Promise.all(all);
-  return taken.toSorted((a, b) => a - b);
+  return taken;
 };
 
-const at = (sorted: readonly number[], q: number): number =>
-  Math.round((sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0) * 100) / 100;
+const hundredths = (milliseconds: number): number => Math.round(milliseconds * 100) / 100;
 
-/** @param sorted milliseconds */
-export const timesOf = (sorted: readonly number[]): Times => ({
-  calls: sorted.length,
-  medianMs: at(sorted, 0.5),
-  p99Ms: at(sorted, 0.99),
-  longestMs: at(sorted, 1),
+/** @param taken milliseconds */
+export const timesOf = (taken: readonly number[]): Times => ({
+  calls: taken.length,
+  medianMs: hundredths(median(taken)),
+  p99Ms: hundredths(quantile(taken, 0.99)),
+  longestMs: hundredths(quantile(taken, 1)),
 });

@@ -7,6 +7,7 @@ import type { Firewall } from '../../src/core/firewall/firewall.ts';
 import { openFirewall } from '../../src/core/firewall/open.ts';
 import { TCP } from '../../src/core/firewall/protocol.ts';
 import { rangesOf } from '../../src/core/net/ranges.ts';
+import { median } from '../../src/core/statistics.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
@@ -47,8 +48,6 @@ const measure = async ({ client, address }: Path, what: 'connect' | 'pour', amou
 };
 
 const sorted = (values: readonly number[]): readonly number[] => values.toSorted((a, b) => a - b);
-const median = (values: readonly number[]): number =>
-  sorted(values)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 /** The interval is that of order statistics: binomial, by its normal approximation. */
 const ratioOf = (ours: readonly number[], theirs: readonly number[]): Ratio => {

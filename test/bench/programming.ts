@@ -13,6 +13,7 @@ import type { Provider } from '../../src/compute/provider.ts';
 import { ruleset } from '../../src/compute/render/ruleset.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
 import { API_VERSION } from '../../src/core/names.ts';
+import { median } from '../../src/core/statistics.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
@@ -77,9 +78,6 @@ const baseline = async (place: BarePlace, machines: readonly Machine[]): Promise
   return performance.now() - began;
 };
 
-const median = (values: readonly number[]): number =>
-  Math.round(values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN);
-
 /** Measures `runs` changes over so many machines. */
 export const programming = async (count: number, runs: number): Promise<ProgrammingReport> => {
   const server = await startApiServer();
@@ -137,7 +135,7 @@ export const programming = async (count: number, runs: number): Promise<Programm
       ours.push(performance.now() - began);
       theirs.push(await baseline(place, machines));
     }
-    return { machines: count, allMs: median(ours), baselineMs: median(theirs) };
+    return { machines: count, allMs: Math.round(median(ours)), baselineMs: Math.round(median(theirs)) };
   } finally {
     for (const end of ended) await end();
     for (const { name } of machines) await removeNamespace(machineNamespace(place.cluster, name));

@@ -3,6 +3,7 @@ import { Occupancy } from '../../src/core/placement/occupancy.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { Matcher, matchPod, type Selector } from '../../src/core/profile/match.ts';
 import { decide, type SchedulingProfile, type Situation } from '../../src/core/scheduling/decide.ts';
+import { median } from '../../src/core/statistics.ts';
 
 const PROFILES = 1_000;
 const SELECTORS = 5;
@@ -56,8 +57,6 @@ export const podNumber = (n: number): Pod => ({
     ],
   },
 });
-
-const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length >> 1] ?? 0;
 
 /** Median time to match one pod, in microseconds. */
 export const matchingMicros = (wildcards: Wildcards, pods = 20_000): number => {

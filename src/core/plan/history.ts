@@ -1,5 +1,6 @@
 /** How long pods took to start, from the stages that MicroVMs record. */
 import { type LifeStatus, STAGES, type Stage } from '../machine/life.ts';
+import { median, quantile } from '../statistics.ts';
 
 /** Seconds from the decision about a pod until its containers ran. */
 export interface StartTimes {
@@ -9,9 +10,6 @@ export interface StartTimes {
 }
 
 const time = (text: string | undefined): number => (text === undefined ? Number.NaN : Date.parse(text));
-
-const quantile = (sorted: readonly number[], q: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
 
 const tenths = (ms: number): number => Math.round(ms / 100) / 10;
 
@@ -23,10 +21,9 @@ export const startTimes = (statuses: Iterable<LifeStatus | undefined>): StartTim
     if (took >= 0) all.push(took);
   }
   if (all.length === 0) return undefined;
-  all.sort((a, b) => a - b);
   return {
     samples: all.length,
-    medianSeconds: tenths(quantile(all, 0.5)),
+    medianSeconds: tenths(median(all)),
     p90Seconds: tenths(quantile(all, 0.9)),
   };
 };
