@@ -9,6 +9,7 @@ import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Node } from '../../src/api/resources.ts';
 import type { Pod } from '../../src/core/pod.ts';
+import { median } from '../../src/core/statistics.ts';
 import { until } from '../../src/host/wait.ts';
 import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
 import {
@@ -71,10 +72,10 @@ const ported = {
 };
 
 /**
- * How often throughput is measured alone and beside a burner. Whatever else a host does only takes away, so the best of
- * each is compared: a burner is beside all of its samples, the rest of the world is not.
+ * Pairs of samples, alone and beside a burner, taken at least and at most. A sample of a shared host is off by up to a
+ * fifth: while the median of the pairs shows a loss, more of them are taken. Noise evens out, a loss by the burner stays.
  */
-const PAIRS = 5;
+const PAIRS = { least: 5, most: 15 };
 
 let attacker: Pod;
 let victim: Pod;
@@ -291,16 +292,13 @@ describe('on the host', () => {
       await burner;
       return count;
     };
-    const counts: Record<'alone' | 'beside', number[]> = { alone: [], beside: [] };
-    for (let pair = 0; pair < PAIRS; pair += 1) {
-      counts.alone.push(await loops());
-      counts.beside.push(await beside());
+    const ratios: number[] = [];
+    while (ratios.length < PAIRS.least || (median(ratios) <= 0.9 && ratios.length < PAIRS.most)) {
+      const alone = await loops();
+      ratios.push((await beside()) / alone);
     }
-    const ratio = Math.max(...counts.beside) / Math.max(...counts.alone);
-    expect(ratio, `the best beside a burner to the best alone: ${JSON.stringify(counts)}`).toBeGreaterThan(
-      0.9,
-    );
-  }, 240_000);
+    expect(median(ratios), `beside a burner to alone: ${JSON.stringify(ratios)}`).toBeGreaterThan(0.9);
+  }, 360_000);
 
   it('a memory hog is killed inside its own guest and nowhere else', async () => {
     await apply(shellPod(NS, 'hog', 'tail /dev/zero; sleep 1'));
