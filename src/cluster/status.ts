@@ -1,7 +1,8 @@
 /** What of a cluster exists on this host right now: found by looking. */
 import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { proxyPidFile } from '../compute/local/balancer.ts';
 import { livePid } from '../host/process.ts';
-import { pidFile } from './control.ts';
 import { places } from './plan.ts';
 import { type ClusterRecord, readRecord } from './record.ts';
 import { clusterNamespaces } from './stop.ts';
@@ -21,12 +22,14 @@ const entries = (folder: string): readonly string[] => (existsSync(folder) ? rea
 
 /** Looks at processes, namespaces and machine directories of a cluster. */
 export const clusterStatus = ({ name, state }: { name: string; state: string }): ClusterStatus => {
-  const { pids, machines } = places(state);
+  const { pids, machines, balancer } = places(state);
+  const records = entries(pids).map((file) => [file.replace(/\.pid$/, ''), join(pids, file)] as const);
+  const proxy = proxyPidFile(balancer);
   return {
     record: readRecord(state),
-    programs: entries(pids)
-      .map((file) => file.replace(/\.pid$/, ''))
-      .map((program) => ({ name: program, pid: livePid(pidFile(state, program)) })),
+    programs: [...records, ...(existsSync(proxy) ? [['haproxy', proxy] as const] : [])].map(
+      ([program, file]) => ({ name: program, pid: livePid(file) }),
+    ),
     namespaces: clusterNamespaces(name).toSorted(),
     machines: entries(machines).map((machine) => ({
       name: machine,

@@ -71,6 +71,9 @@ interface Worker {
   readonly states: string;
 }
 
+/** Path of HAProxy's process record in the folder of a site. */
+export const proxyPidFile = (directory: string): string => join(directory, 'haproxy.pid');
+
 /** The local balancer at a site. */
 export const localBalancer = (site: ProxySite): Balancer => {
   const { directory } = site;
@@ -80,7 +83,7 @@ export const localBalancer = (site: ProxySite): Balancer => {
     states: join(directory, 'states'),
   };
   const config = join(directory, 'haproxy.cfg');
-  const pidFile = join(directory, 'haproxy.pid');
+  const pidFile = proxyPidFile(directory);
   const logFile = join(directory, 'haproxy.log');
   const env: Readonly<Record<string, string>> =
     site.libraries === undefined ? {} : { LD_LIBRARY_PATH: site.libraries };
