@@ -47,6 +47,7 @@ export type Secret = Whole<core.Secret>;
 export type ConfigMap = Whole<core.ConfigMap>;
 export type Service = Whole<core.Service>;
 export type Ingress = Whole<networking.Ingress>;
+export type IngressClass = Whole<networking.IngressClass>;
 export type EndpointSlice = Whole<discovery.EndpointSlice>;
 export type ServiceAccount = Whole<core.ServiceAccount>;
 export type PersistentVolumeClaim = Whole<core.PersistentVolumeClaim>;
@@ -94,6 +95,11 @@ export const secrets = coreV1<Secret>('Secret', 'secrets', 'namespaced');
 export const configMaps = coreV1<ConfigMap>('ConfigMap', 'configmaps', 'namespaced');
 export const services = coreV1<Service>('Service', 'services', 'namespaced');
 export const ingresses = inGroup('networking.k8s.io', 'v1')<Ingress>('Ingress', 'ingresses', 'namespaced');
+export const ingressClasses = inGroup('networking.k8s.io', 'v1')<IngressClass>(
+  'IngressClass',
+  'ingressclasses',
+  'cluster',
+);
 export const endpointSlices = inGroup('discovery.k8s.io', 'v1')<EndpointSlice>(
   'EndpointSlice',
   'endpointslices',

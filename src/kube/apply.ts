@@ -2,7 +2,7 @@
 import { CORE_SCHEMA, loadAll } from 'js-yaml';
 import { customResourceDefinitions, type Resource } from '../api/resources.ts';
 import { until } from '../host/wait.ts';
-import type { KubeClient, KubeObject } from './client.ts';
+import { isAlreadyExists, type KubeClient, type KubeObject } from './client.ts';
 
 /** How long a new kind may take until it is served, in milliseconds. */
 const LIMIT_MS = 30_000;
@@ -40,6 +40,19 @@ export const applyManifests = async (
     const key = resource.namespaced ? { name, namespace: namespace ?? 'default' } : { name };
     await client.patch(resource, key, document, { type: 'apply', fieldManager, force: true });
     if (document.kind === 'CustomResourceDefinition') await established(client, name);
+  }
+};
+
+/** Creates an object unless there is one of its name, which is left as it is. @throws ApiError, ConnectionError */
+export const createOnce = async <T extends KubeObject>(
+  client: KubeClient,
+  resource: Resource<T>,
+  object: T,
+): Promise<void> => {
+  try {
+    await client.create(resource, object);
+  } catch (cause) {
+    if (!isAlreadyExists(cause)) throw cause;
   }
 };
 

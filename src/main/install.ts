@@ -1,6 +1,8 @@
 /** Puts the product's own objects into a cluster. Safe to repeat; run with an administrator's rights. */
 import { installManifests } from '../admission/manifests.ts';
-import { applyManifests } from '../kube/apply.ts';
+import { ingressClass } from '../api/manifests/ingress-class.ts';
+import { ingressClasses } from '../api/resources.ts';
+import { applyManifests, createOnce } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';
 
 /** Where the API server finds the webhooks. */
@@ -12,7 +14,11 @@ export interface InstallOptions {
   readonly webhookCa: string;
 }
 
-/** Applies CRDs, access rules, policies and webhook configurations, in an order in which each can stand. */
+/**
+ * Applies CRDs, access rules, policies and webhook configurations, in an order in which each can stand. A class
+ * `alb` that is there already may be that of the original's controller, and stays as it is.
+ */
 export const installProduct = async ({ client, webhookUrl, webhookCa }: InstallOptions): Promise<void> => {
   await applyManifests(client, installManifests({ url: webhookUrl, caBundle: webhookCa }), 'cloister');
+  await createOnce(client, ingressClasses, ingressClass());
 };

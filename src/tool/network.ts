@@ -1,7 +1,7 @@
 /** The network of an embedded cluster as objects: made once, and from then on whoever administers it changes them. */
 import { createHash } from 'node:crypto';
 import type { Network } from '../api/network.ts';
-import { networks, type Resource, securityGroups } from '../api/resources.ts';
+import { networks, securityGroups } from '../api/resources.ts';
 import type { SecurityGroup } from '../api/security-group.ts';
 import {
   API_PORT,
@@ -16,7 +16,8 @@ import {
 import { tenHex } from '../core/hash.ts';
 import { API_VERSION } from '../core/names.ts';
 import { NETWORK } from '../core/net/network.ts';
-import { isAlreadyExists, type KubeClient, type KubeObject } from '../kube/client.ts';
+import { createOnce } from '../kube/apply.ts';
+import type { KubeClient } from '../kube/client.ts';
 
 const EVERYWHERE = '0.0.0.0/0';
 const HTTPS_PORT = 443;
@@ -102,18 +103,6 @@ const network = (cluster: string, egress: boolean): Network => {
       },
     },
   };
-};
-
-const createOnce = async <T extends KubeObject>(
-  client: KubeClient,
-  resource: Resource<T>,
-  object: T,
-): Promise<void> => {
-  try {
-    await client.create(resource, object);
-  } catch (cause) {
-    if (!isAlreadyExists(cause)) throw cause;
-  }
 };
 
 /** Makes what is missing of the network, and leaves alone what is there. @param egress whether there is a way out */

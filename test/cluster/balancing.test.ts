@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ingressClass } from '../../src/api/manifests/ingress-class.ts';
 import {
   endpointSlices,
   events,
+  ingressClasses,
   ingresses,
   namespaces,
   pods,
@@ -17,6 +19,7 @@ import { makeBalancerNetwork } from '../../src/compute/local/balancer.ts';
 import { cacheFolder } from '../../src/host/folders.ts';
 import { livePid } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
+import { createOnce } from '../../src/kube/apply.ts';
 import { isNotFound, type KubeClient } from '../../src/kube/client.ts';
 import { type Beside, makeStage, type Stage } from '../support/balanced.ts';
 import { startProduct, type TestProduct } from '../support/product.ts';
@@ -217,6 +220,22 @@ describe('a Service of type LoadBalancer', () => {
     });
     expect(Object.keys(JSON.parse(await asking.finish()) as object)).toEqual(['pod-1']);
     await held.kill();
+  });
+});
+
+describe('the class alb', () => {
+  it("is there, names our controller and is nobody's default", async () => {
+    const { metadata, spec } = await client.get(ingressClasses, { name: 'alb' });
+    expect(spec?.controller).toBe('cloister.dev/alb');
+    expect(metadata.annotations).toBeUndefined();
+  });
+
+  it('stays that of another controller where there is one', async () => {
+    const theirs = { metadata: { name: 'alb' }, spec: { controller: 'ingress.k8s.aws/alb' } };
+    await client.delete(ingressClasses, { name: 'alb' });
+    await client.create(ingressClasses, theirs);
+    await createOnce(client, ingressClasses, ingressClass());
+    expect((await client.get(ingressClasses, { name: 'alb' })).spec).toEqual(theirs.spec);
   });
 });
 

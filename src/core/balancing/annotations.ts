@@ -16,6 +16,8 @@ export const ALB_GROUP_ORDER = `${ALB}group.order`;
 export const NLB_CLASS = 'service.k8s.aws/nlb';
 /** `spec.ingressClassName`, and the annotation that came before it. */
 export const ALB_CLASS = 'alb';
+/** `spec.controller` of the class as it is installed with us. */
+export const INGRESS_CONTROLLER = 'cloister.dev/alb';
 export const INGRESS_CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 
 /** Label of namespaces whose new pods wait for their targets to be healthy, and its value. */
