@@ -2,7 +2,7 @@
  * Balancers for Services and Ingresses, straight to the addresses of pods (spec/fargate.md §6.2). One pass looks
  * at everything: it holds what asks, tells the balancer, tells the objects, and lets go of what asks no more.
  */
-import type { EndpointSlice } from '../api/resources.ts';
+import type { EndpointSlice, Pod } from '../api/resources.ts';
 import { assignAddresses } from '../core/balancing/addresses.ts';
 import { build, type Front } from '../core/balancing/build.ts';
 import { serviceClaim } from '../core/balancing/claims.ts';
@@ -37,8 +37,9 @@ export const runBalancing = (context: BalancingContext): Pick<Controller, 'stop'
     context.services.onChange(again),
     context.ingresses.onChange(again),
     context.slices.onChange(again),
-    context.gated.onChange((_key, now, before) => {
-      if ([now, before].some((pod) => pod !== undefined && gatesOf(pod).length > 0)) again();
+    context.pods.onChange((_key, now, before) => {
+      const gated = [now, before].some((pod) => pod !== undefined && gatesOf(pod).length > 0);
+      if (gated || (now !== undefined && isEnding(now) && !(before && isEnding(before)))) again();
     }),
   ];
   again();
@@ -59,7 +60,10 @@ const pass = async (context: BalancingContext, told: Complaints): Promise<Outcom
   const built = build(frontsOf(wanted, addresses, context), {
     services: (key) => context.services.get(key),
     slices: slicesByService(context),
-    waiting: new Set(context.gated.list().filter(waitsForBalancer).map(keyOf)),
+    pods: {
+      waiting: new Set(context.pods.list().filter(waitsForBalancer).map(keyOf)),
+      ending: new Set(context.pods.list().filter(isEnding).map(keyOf)),
+    },
   });
   const balanced = await context.balancer.apply(built);
 
@@ -72,6 +76,8 @@ const pass = async (context: BalancingContext, told: Complaints): Promise<Outcom
   await told.tell([...problems, ...built.problems, ...instanceProblems(context)], context);
   return { again: balanced.settled && !gatesWait ? LATER_MS : SOON_MS };
 };
+
+const isEnding = ({ metadata }: Pod): boolean => metadata.deletionTimestamp !== undefined;
 
 const keyOf = ({ metadata }: { readonly metadata: { namespace?: string; name?: string } }): string =>
   `${metadata.namespace}/${metadata.name}`;

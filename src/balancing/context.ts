@@ -16,8 +16,8 @@ export interface BalancingContext {
   readonly services: Store<Service>;
   readonly ingresses: Store<Ingress>;
   readonly slices: Store<EndpointSlice>;
-  /** Pods with readiness gates, as `gates.ts` keeps them. */
-  readonly gated: Store<Pod>;
+  /** All pods, at least as `asTarget` reduces them. */
+  readonly pods: Store<Pod>;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly now: () => Date;

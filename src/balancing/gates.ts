@@ -4,20 +4,23 @@ import type { Balanced } from '../compute/balancer.ts';
 import type { Built } from '../core/balancing/build.ts';
 import { closedGates, gateCondition, gatesOf } from '../core/balancing/gates.ts';
 import { targetName } from '../core/balancing/model.ts';
-import { type KubeClient, orNothing } from '../kube/client.ts';
-import { type Store, watchStore } from '../kube/store.ts';
+import { orNothing } from '../kube/client.ts';
 import type { BalancingContext } from './context.ts';
 
-/** Of pods without gates only the name is kept: they may be many. */
-const reduced = (pod: Pod): Pod => {
-  if (gatesOf(pod).length > 0) return pod;
-  const { name = '', namespace = '', uid = '', resourceVersion = '' } = pod.metadata;
-  return { metadata: { name, namespace, uid, resourceVersion }, spec: { containers: [] } };
+/** What balancing reads of a pod: its gates and how they stand, its address, and whether it is being deleted. */
+export const asTarget = (pod: Pod): Pod => {
+  const { name = '', namespace = '', uid = '', resourceVersion = '', deletionTimestamp } = pod.metadata;
+  const metadata = { name, namespace, uid, resourceVersion, ...(deletionTimestamp && { deletionTimestamp }) };
+  // Pods without gates may be many.
+  if (gatesOf(pod).length === 0) return { metadata, spec: { containers: [] } };
+  const { readinessGates = [] } = pod.spec;
+  const { podIP, conditions = [] } = pod.status ?? {};
+  return {
+    metadata,
+    spec: { containers: [], readinessGates },
+    status: { conditions, ...(podIP && { podIP }) },
+  };
 };
-
-/** All pods, those without gates by name only: no selector can tell them apart. */
-export const gatedPods = (client: KubeClient, log: BalancingContext['log']): Store<Pod> =>
-  watchStore(client, pods, { transform: reduced, log });
 
 const isHealthy = (pod: Pod, gate: string, built: Built, balanced: Balanced): boolean => {
   const name = built.gates.get(gate);
@@ -32,9 +35,9 @@ export const openGates = async (
   balanced: Balanced,
   context: BalancingContext,
 ): Promise<boolean> => {
-  const { client, gated, log, now } = context;
+  const { client, log, now } = context;
   let waiting = false;
-  for (const pod of gated.list()) {
+  for (const pod of context.pods.list()) {
     const known = closedGates(pod).filter((gate) => built.gates.has(gate));
     const conditions = known.flatMap((gate) => {
       const healthy = isHealthy(pod, gate, built, balanced);
@@ -55,7 +58,7 @@ export const openGates = async (
     const options = { type: 'strategic', subresource: 'status' } as const;
     const written = await orNothing(client.patch(pods, { namespace, name }, patch, options));
     if (written === undefined) continue;
-    gated.assume(written);
+    context.pods.assume(written);
     log.info({ pod: `${namespace}/${name}`, conditions }, 'readiness gates');
   }
   return waiting;

@@ -1,10 +1,9 @@
 /** Wires the balancers: their stores, what admission reads of them, and the feature itself. */
 import type { Logger } from 'pino';
 import { type Gates, gatesFrom } from '../admission/gates.ts';
-import { endpointSlices, ingresses, type Namespace, services } from '../api/resources.ts';
+import { endpointSlices, ingresses, type Namespace, type Pod, services } from '../api/resources.ts';
 import { runBalancing } from '../balancing/balancing.ts';
 import { BALANCER_COMPONENT } from '../balancing/complaints.ts';
-import { gatedPods } from '../balancing/gates.ts';
 import { localBalancer } from '../compute/local/balancer.ts';
 import { parseNetwork } from '../core/net/ipv4.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -23,13 +22,14 @@ export interface PreparedBalancing {
 interface BalancingSurroundings {
   readonly client: KubeClient;
   readonly namespaces: Store<Namespace>;
+  readonly pods: Store<Pod>;
   readonly log: Logger;
 }
 
 /** Opens the stores. @throws Error when the configured range is none */
 export const prepareBalancing = async (
   config: BalancingConfig,
-  { client, namespaces, log }: BalancingSurroundings,
+  { client, namespaces, pods, log }: BalancingSurroundings,
 ): Promise<PreparedBalancing> => {
   const network = parseNetwork(config.cidr);
   if (network === undefined) throw new Error(`balancing.cidr ${config.cidr} is no IPv4 network`);
@@ -37,7 +37,6 @@ export const prepareBalancing = async (
     services: watchStore(client, services, { log }),
     ingresses: watchStore(client, ingresses, { log }),
     slices: watchStore(client, endpointSlices, { log }),
-    gated: gatedPods(client, log),
   };
   await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
   return {
@@ -45,6 +44,7 @@ export const prepareBalancing = async (
     run: () => {
       const running = runBalancing({
         ...stores,
+        pods,
         client,
         balancer: localBalancer(config),
         range: { ...network, cidr: config.cidr },

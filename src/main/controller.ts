@@ -47,6 +47,7 @@ import { runScheduler } from '../scheduling/scheduler.ts';
 import { prepareBalancing } from './balancing.ts';
 import { type ControllerConfig, loadConfig } from './config.ts';
 import { runEks } from './eks.ts';
+import { everyPod } from './pods.ts';
 import { providerOf } from './providers.ts';
 
 const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise<void>> => {
@@ -73,7 +74,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       fieldSelector: named(UPSTREAM_GROUPS_WEBHOOK),
       log,
     }),
-    ...firewallStores(client, log),
+    ...firewallStores(client, log, everyPod(client, log)),
     logging: watchStore(client, configMaps, {
       namespace: LOGGING_CONFIG.namespace,
       fieldSelector: named(LOGGING_CONFIG.name),
@@ -100,7 +101,12 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   const balancing =
     config.balancing === undefined
       ? undefined
-      : await prepareBalancing(config.balancing, { client, namespaces: stores.namespaces, log });
+      : await prepareBalancing(config.balancing, {
+          client,
+          namespaces: stores.namespaces,
+          pods: stores.peers,
+          log,
+        });
 
   const { address, port, certificate, key } = config.webhook;
   const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };

@@ -4,12 +4,15 @@ import type { Pod } from '../api/resources.ts';
 import { need } from '../core/firewall/needs.ts';
 import { groupsOf } from '../core/firewall/world.ts';
 import { NETWORK } from '../core/net/network.ts';
-import type { FirewallStores } from './stores.ts';
+import { asPeer, type FirewallStores } from './stores.ts';
 
 /** Whether rules read something else of the pod now. */
 const differs = (now: Pod | undefined, before: Pod | undefined): boolean => {
-  const read = (pod: Pod | undefined) =>
-    pod && JSON.stringify([pod.metadata.uid, pod.metadata.labels, pod.spec, pod.status]);
+  const read = (pod: Pod | undefined) => {
+    if (pod === undefined) return undefined;
+    const { metadata, spec, status } = asPeer(pod);
+    return JSON.stringify([metadata.uid, metadata.labels, spec, status]);
+  };
   return read(now) !== read(before);
 };
 

@@ -27,12 +27,12 @@ export interface FirewallStores {
   readonly prefixLists: Store<PrefixList>;
   readonly policies: Store<NetworkPolicy>;
   readonly namespaces: Store<Namespace>;
-  /** Pods of all schedulers, without what no rule reads. */
+  /** Pods of all schedulers. */
   readonly peers: Store<Pod>;
 }
 
 /** What rules read of a pod: who it is, its labels, ports and address, and whether it has ended. */
-const asPeer = ({ metadata, spec, status }: Pod): Pod => {
+export const asPeer = ({ metadata, spec, status }: Pod): Pod => {
   const { name = '', namespace = '', uid = '', resourceVersion = '', labels = {} } = metadata;
   const { phase, podIP } = status ?? {};
   const withPorts = [...(spec.initContainers ?? []), ...spec.containers].map(({ name: of, ports = [] }) => ({
@@ -50,13 +50,17 @@ const asPeer = ({ metadata, spec, status }: Pod): Pod => {
   };
 };
 
-/** Starts keeping them. */
-export const firewallStores = (client: KubeClient, log: Logger): FirewallStores => ({
+/** Starts keeping them. @param peers pods as `asPeer` reduces them, with whatever else somebody reads of them */
+export const firewallStores = (
+  client: KubeClient,
+  log: Logger,
+  peers: Store<Pod> = watchStore(client, pods, { transform: asPeer, log }),
+): FirewallStores => ({
   microVMs: watchStore(client, microVMs, { log }),
   networks: watchStore(client, networks, { log }),
   securityGroups: watchStore(client, securityGroups, { log }),
   prefixLists: watchStore(client, prefixLists, { log }),
   policies: watchStore(client, networkPolicies, { log }),
   namespaces: watchStore(client, namespaces, { log }),
-  peers: watchStore(client, pods, { transform: asPeer, log }),
+  peers,
 });

@@ -379,6 +379,21 @@ describe('a readiness gate', () => {
   });
 });
 
+describe('a pod that is being deleted', () => {
+  it('gets no connection from that moment, whatever its slice still says', async () => {
+    const [key, hold] = [{ namespace: NS, name: 'ends' }, 'example.com/hold'];
+    await client.create(pods, {
+      metadata: { ...key, finalizers: [hold] },
+      spec: { containers: [{ name: 'main', image: 'none' }] },
+    });
+    await endpoints('web', { [POD[2]]: { ready: true } }, 'ends');
+    await answers('http://10.42.2.4/', 'pod-2');
+    await client.delete(pods, key);
+    await answers('http://10.42.2.4/', 0);
+    await client.patch(pods, key, { metadata: { finalizers: null } }, { type: 'merge' });
+  });
+});
+
 describe('source ranges', () => {
   it('keep everybody else out', async () => {
     const key = { namespace: NS, name: 'gated' };

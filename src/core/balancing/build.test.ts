@@ -44,22 +44,28 @@ const slice = (port: number, endpoints: EndpointSlice['endpoints'], extra = {}):
   ...extra,
 });
 
+/** Names of pods that are not only what their slices say. */
+interface Named {
+  readonly waiting?: readonly string[];
+  readonly ending?: readonly string[];
+}
+
 const built = (
   one:
     | Omit<Extract<Front, { kind: 'Service' }>, 'address'>
     | Omit<Extract<Front, { kind: 'Ingress' }>, 'address'>,
   services: readonly StoredService[] = [],
   slices: readonly EndpointSlice[] = [],
-  waiting: readonly string[] = [],
+  { waiting = [], ending = [] }: Named = {},
 ): Built =>
   build([{ ...one, address: '10.42.2.4' } as Front], {
     services: (key) => services.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
     slices: () => slices,
-    waiting: new Set(waiting),
+    pods: { waiting: new Set(waiting), ending: new Set(ending) },
   });
 
-const targets = (slices: readonly EndpointSlice[], waiting: readonly string[] = []): readonly string[] =>
-  (built({ kind: 'Service', service: service('web') }, [], slices, waiting).pools[0]?.targets ?? []).map(
+const targets = (slices: readonly EndpointSlice[], named: Named = {}): readonly string[] =>
+  (built({ kind: 'Service', service: service('web') }, [], slices, named).pools[0]?.targets ?? []).map(
     ({ address, port }) => `${address}:${port}`,
   );
 
@@ -82,9 +88,14 @@ describe('targets', () => {
 
   it('a pod that waits for its gate is one, unless it ends', () => {
     const waits = (conditions: object) =>
-      targets([slice(8080, [endpoint('10.0.0.1', conditions)])], ['shop/p']);
+      targets([slice(8080, [endpoint('10.0.0.1', conditions)])], { waiting: ['shop/p'] });
     expect(waits({ ready: false })).toEqual(['10.0.0.1:8080']);
     expect(waits({ ready: false, terminating: true })).toEqual([]);
+  });
+
+  it('a pod that is being deleted is none, also while its slice still calls it ready', () => {
+    const both = [endpoint('10.0.0.1', { ready: true }, 'p'), endpoint('10.0.0.2', { ready: true }, 'q')];
+    expect(targets([slice(8080, both)], { ending: ['shop/p'] })).toEqual(['10.0.0.2:8080']);
   });
 
   it('come from all slices, each once, at the port that the slice has for the name', () => {

@@ -6,7 +6,7 @@ import { listenPorts } from './listeners.ts';
 import type { Balancing, Listener, Pool, Problem } from './model.ts';
 import { originOf, type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
 import { routesOf } from './routes.ts';
-import { targetsOf, type Waiting } from './targets.ts';
+import { type PodStates, targetsOf } from './targets.ts';
 
 /** One address and what is behind it. */
 export type Front =
@@ -19,7 +19,7 @@ export interface Surroundings {
   readonly services: Services;
   /** EndpointSlices of a Service, by `namespace/name`. */
   readonly slices: (service: string) => readonly EndpointSlice[];
-  readonly waiting: Waiting;
+  readonly pods: PodStates;
 }
 
 /** What balancers are told, and what of it could not be. */
@@ -95,9 +95,9 @@ const partsOf = (one: Front, services: Services): Parts =>
     ? partsOfService(one.service, one.address)
     : partsOfIngresses(one.ingresses, one.address, services);
 
-const poolOf = (spec: PoolSpec, source: string, { slices, waiting }: Surroundings): Pool => {
+const poolOf = (spec: PoolSpec, source: string, { slices, pods }: Surroundings): Pool => {
   const { namespace, name } = spec.service.metadata;
-  const targets = targetsOf(slices(`${namespace}/${name}`), spec.port.name ?? '', waiting);
+  const targets = targetsOf(slices(`${namespace}/${name}`), spec.port.name ?? '', pods);
   return { name: spec.name, mode: spec.mode, source, check: spec.check, targets };
 };
 

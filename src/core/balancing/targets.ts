@@ -2,8 +2,13 @@
 import type { Endpoint, EndpointSlice } from 'kubernetes-types/discovery/v1.js';
 import { type Target, targetName } from './model.ts';
 
-/** Pods, by `namespace/name`, that are ready but for a readiness gate of a balancer. */
-export type Waiting = ReadonlySet<string>;
+/** What targets depend on besides slices: pods by `namespace/name`. */
+export interface PodStates {
+  /** Ready but for a readiness gate of a balancer. */
+  readonly waiting: ReadonlySet<string>;
+  /** Being deleted. Their slices say so a moment later, and by then their containers have been told to end. */
+  readonly ending: ReadonlySet<string>;
+}
 
 const podOf = ({ targetRef }: Endpoint): string | undefined =>
   targetRef?.kind === 'Pod' ? `${targetRef.namespace}/${targetRef.name}` : undefined;
@@ -13,9 +18,10 @@ const podOf = ({ targetRef }: Endpoint): string | undefined =>
  * target to be healthy becomes one before it is ready, or it would wait for ever. Conditions that are not set
  * count as the API says: ready, and not terminating.
  */
-const takesConnections = (endpoint: Endpoint, waiting: Waiting): boolean => {
+const takesConnections = (endpoint: Endpoint, { waiting, ending }: PodStates): boolean => {
   const { ready = true, terminating = false } = endpoint.conditions ?? {};
-  return !terminating && (ready || waiting.has(podOf(endpoint) ?? ''));
+  const pod = podOf(endpoint) ?? '';
+  return !terminating && !ending.has(pod) && (ready || waiting.has(pod));
 };
 
 /**
@@ -25,7 +31,7 @@ const takesConnections = (endpoint: Endpoint, waiting: Waiting): boolean => {
 export const targetsOf = (
   slices: readonly EndpointSlice[],
   port: string,
-  waiting: Waiting,
+  pods: PodStates,
 ): readonly Target[] => {
   const found = new Map<string, Target>();
   for (const slice of slices) {
@@ -34,7 +40,7 @@ export const targetsOf = (
     for (const endpoint of slice.endpoints ?? []) {
       // All addresses of an endpoint are the same pod: the first stands for it (discovery/v1).
       const address = endpoint.addresses[0];
-      if (address === undefined || !takesConnections(endpoint, waiting)) continue;
+      if (address === undefined || !takesConnections(endpoint, pods)) continue;
       const target = { address, port: number };
       found.set(targetName(target), target);
     }
