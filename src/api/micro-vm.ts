@@ -1,5 +1,6 @@
 /** MicroVM: one pod's machine, between Pod and Node (design: one condition per stage). */
 import { type Static, Type } from 'typebox';
+import type { RefusedFlow } from '../core/flows/refused.ts';
 import type { LifeStatus } from '../core/machine/life.ts';
 import type { Machine } from '../core/machine/machine.ts';
 import { API_VERSION } from '../core/names.ts';
@@ -53,12 +54,29 @@ const Spec = Type.Object(
   rules({ rule: 'self == oldSelf', message: 'the spec of a MicroVM is frozen when it is created' }),
 );
 
+const Refused = Type.Object({
+  direction: Type.Enum(['ingress', 'egress']),
+  peer: Type.String({ description: 'IPv4 address of the other side.' }),
+  peerPod: Type.Optional(Type.String({ description: 'NAMESPACE/NAME, where it is a pod of the cluster.' })),
+  protocol: Type.String(),
+  port: Type.Optional(Type.Integer({ description: 'Destination port.' })),
+  by: Type.String({ description: 'The counter of what refused it, such as group-ingress.' }),
+  reason: Type.String({ description: 'Which groups or policies have no rule for it, in one sentence.' }),
+  packets: Type.Integer({ description: 'Packets that tried to begin it.' }),
+  last: Type.String({ format: 'date-time', description: 'When it was tried last.' }),
+});
+
 const Status = Type.Object({
   phase: Type.Optional(Type.String({ description: 'The stage that the machine is in, for people.' })),
   conditions: Type.Optional(Type.Array(Condition, { description: 'One per stage.' })),
   stages: Type.Optional(
     Type.Record(Type.String(), Type.String({ format: 'date-time' }), {
       description: 'When each stage was reached, RFC 3339 with milliseconds.',
+    }),
+  ),
+  refused: Type.Optional(
+    Type.Array(Refused, {
+      description: "The latest connections of ten minutes that the machine's filter refused.",
     }),
   ),
 });
@@ -69,8 +87,11 @@ export interface MicroVM {
   readonly kind?: 'MicroVM';
   readonly metadata: NamedMeta;
   readonly spec: Frozen<Static<typeof Spec>>;
-  readonly status?: LifeStatus;
+  readonly status?: MachineStatus;
 }
+
+/** How far it has come, and what its filter refused. */
+export type MachineStatus = LifeStatus & { readonly refused?: readonly RefusedFlow[] };
 
 /** The machine that a MicroVM describes. */
 export const machineOf = (vm: MicroVM): Machine => ({ name: vm.metadata.name, ...vm.spec });

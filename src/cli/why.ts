@@ -1,5 +1,6 @@
 /** `cloister why pod/NAME`: why a pod is where it is, and what it waits for. */
 import { microVMs, pods } from '../api/resources.ts';
+import { type RefusedFlow, reasonInFull } from '../core/flows/refused.ts';
 import { machineName } from '../core/machine/microvm.ts';
 import type { Step } from '../core/plan/history.ts';
 import { why as explainPod, type Why } from '../core/plan/why.ts';
@@ -45,8 +46,11 @@ const groupsText = ({ securityGroups, groupLacks }: Why): string => {
   return lines.length === 0 ? '' : field('groups', ...lines);
 };
 
+const refusedText = (flow: RefusedFlow): string =>
+  `${flow.packets} packet${flow.packets === 1 ? '' : 's'} until ${flow.last}: ${reasonInFull(flow)}`;
+
 const whyText = (answer: Why): string => {
-  const { namespace, name, phase, profile, node, size, because, timeline, profiles } = answer;
+  const { namespace, name, phase, profile, node, size, because, timeline, refused, profiles } = answer;
   return [
     `pod ${namespace}/${name} (${phase}): ${because}\n`,
     profile === null ? '' : field('profile', profile),
@@ -54,6 +58,7 @@ const whyText = (answer: Why): string => {
     node === null ? '' : field('node', node),
     groupsText(answer),
     timeline.length === 0 ? '' : field('stages', ...timeline.map(stepText)),
+    refused.length === 0 ? '' : field('refused', ...refused.map(refusedText)),
     ...profiles
       .filter(({ chosen, reasons }) => !chosen && reasons.length > 0)
       .map((one) => field('', `profile ${one.profile}: ${one.reasons.join('; or ')}`)),

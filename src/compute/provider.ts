@@ -3,6 +3,7 @@
  * repeated after a crash at any instruction, and waits under a limit.
  */
 import type { Firewall } from '../core/firewall/firewall.ts';
+import type { Refused } from '../core/flows/refused.ts';
 import type { Machine } from '../core/machine/machine.ts';
 
 /** Room for machines, before what existing machines take is subtracted. */
@@ -47,6 +48,8 @@ export interface Provider {
    * @throws ProviderError `rules-refused` when the host does not take them; those before stay
    */
   filter(name: string, firewall: Firewall): Promise<boolean>;
+  /** Connections that the machine's filter refused within ten minutes; none of a machine that does not run. */
+  refused(machine: Machine): Promise<readonly Refused[]>;
   inspect(name: string): Promise<Observation>;
   /** Stops the machine and removes everything made for it; resolves when nothing is left. */
   remove(name: string): Promise<void>;

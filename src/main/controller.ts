@@ -39,6 +39,7 @@ import { foreignPods, runForeign } from '../lifecycle/foreign.ts';
 import { runLifecycle } from '../lifecycle/lifecycle.ts';
 import { removeOrphans } from '../lifecycle/orphans.ts';
 import { runFilters } from '../network/filters.ts';
+import { runRefusals } from '../network/refusals.ts';
 import { firewallStores } from '../network/stores.ts';
 import { runProfiles } from '../profiles/reconciler.ts';
 import { watchReplicas } from '../profiles/replicas.ts';
@@ -162,6 +163,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   });
   const lifecycle = runLifecycle(life);
   const filters = runFilters(shared);
+  const refusals = runRefusals(shared);
   const guard = runForeign(shared);
   const profiles = runProfiles({ ...shared, replicas, now: Date.now });
   const eks = config.eks === undefined ? undefined : await runEks(config, config.eks, shared);
@@ -176,6 +178,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       scheduler.stop(),
       lifecycle.stop(),
       filters.stop(),
+      refusals.stop(),
       guard.stop(),
       facts.stop(),
       profiles.stop(),

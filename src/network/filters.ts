@@ -8,12 +8,11 @@ import type { Logger } from 'pino';
 import { machineOf } from '../api/micro-vm.ts';
 import { type Provider, ProviderError } from '../compute/provider.ts';
 import { firewallOf } from '../core/firewall/compile.ts';
-import { type World, worldOf } from '../core/firewall/world.ts';
 import type { Machine } from '../core/machine/machine.ts';
-import { NETWORK } from '../core/net/network.ts';
 import { type Controller, done, runController } from '../kube/controller.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { watchNeeds } from './changes.ts';
+import { liveWorld } from './live-world.ts';
 import type { FirewallStores } from './stores.ts';
 
 /** What the filters are made from, and where they are put in place. */
@@ -32,32 +31,10 @@ const TOGETHER_MS = 50;
 /** Reason of the event on a pod whose machine does not take its rules. */
 const REFUSED_REASON = 'PacketFilterRefused';
 
-/** The world as the stores are now, indexed anew only after a change. */
-const worldFrom = (stores: FirewallStores): { now(): World; change(): void } => {
-  let world: World | undefined;
-  return {
-    change: () => {
-      world = undefined;
-    },
-    now: () => {
-      world ??= worldOf({
-        machines: stores.microVMs.list().map(machineOf),
-        pods: stores.peers.list(),
-        namespaces: stores.namespaces.list(),
-        groups: stores.securityGroups.list(),
-        prefixLists: stores.prefixLists.list(),
-        policies: stores.policies.list(),
-        network: stores.networks.get(NETWORK)?.spec,
-      });
-      return world;
-    },
-  };
-};
-
 /** Starts keeping the filters. The stores must be synced. Gives the way to stop; the filters stay. */
 export const runFilters = (context: FilterContext): Pick<Controller, 'stop'> => {
   const { microVMs, provider, log } = context;
-  const world = worldFrom(context);
+  const world = liveWorld(context);
   /** What each machine's firewall was made from. */
   const needs = new Map<string, ReadonlySet<string>>();
   /** When the oldest change came that a machine's filter does not show yet. */
@@ -90,8 +67,8 @@ export const runFilters = (context: FilterContext): Pick<Controller, 'stop'> => 
     controller.enqueue(name, afterMs);
   };
   const unsubscribe = [
+    world.stop,
     watchNeeds(context, (changed) => {
-      world.change();
       for (const [name, asked] of needs) {
         if (changed.some((one) => asked.has(one))) look(name, TOGETHER_MS);
       }

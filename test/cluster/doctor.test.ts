@@ -1,15 +1,13 @@
 /** `cloister doctor` as its users run it, on a real API server. */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { networks, pods, securityGroupPolicies } from '../../src/api/resources.ts';
 import type { Finding } from '../../src/core/doctor/findings.ts';
 import { until } from '../../src/host/wait.ts';
 import { installNetwork } from '../../src/tool/network.ts';
+import { cloister } from '../support/cloister.ts';
 import { ensureFargate, podIn, startProduct, type TestProduct } from '../support/product.ts';
 
 const NS = 'apps';
-const CLOISTER = join(import.meta.dirname, '../../src/cli/main.ts');
 let product: TestProduct;
 
 beforeAll(async () => {
@@ -23,16 +21,7 @@ beforeAll(async () => {
 
 afterAll(() => product?.stop(), 60_000);
 
-const doctor = (...args: readonly string[]): Promise<{ code: number | null; out: string; err: string }> =>
-  new Promise((resolve, reject) => {
-    // A state folder of its own: the cluster of this host is none of this test's business.
-    const env = { ...process.env, KUBECONFIG: product.kubeconfig, XDG_STATE_HOME: product.machines };
-    const child = spawn(process.execPath, ['--import', 'tsx', CLOISTER, 'doctor', ...args], { env });
-    let [out, err] = ['', ''];
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-    child.once('error', reject).once('close', (code) => resolve({ code, out, err }));
-  });
+const doctor = (...args: readonly string[]) => cloister(product, ['doctor', ...args]);
 
 it('finds nothing wrong, and says so', async () => {
   expect(await doctor()).toEqual({ code: 0, out: 'nothing is wrong\n', err: '' });

@@ -1,10 +1,21 @@
 /** The network's attributes and subnets on a real API server; guests are stand-ins. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Network } from '../../src/api/network.ts';
-import { fargateProfiles, networks, pods, securityGroups, subnets } from '../../src/api/resources.ts';
+import {
+  events,
+  fargateProfiles,
+  microVMs,
+  networks,
+  pods,
+  securityGroups,
+  subnets,
+} from '../../src/api/resources.ts';
+import { readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provider.ts';
 import { API_VERSION } from '../../src/core/names.ts';
+import { parseAddress } from '../../src/core/net/ipv4.ts';
 import { until } from '../../src/host/wait.ts';
 import { installNetwork } from '../../src/tool/network.ts';
+import { cloister } from '../support/cloister.ts';
 import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
 
 const NS = 'apps';
@@ -71,6 +82,56 @@ describe('a DNS attribute that is off', () => {
       await until(() => product.machineNames().length === 0, { limitMs: 30_000, what: 'the machine to go' });
     },
   );
+});
+
+describe('connections that were refused', () => {
+  const reason = (group: string) => `group ${group} has no ingress rule for TCP 5432 from 192.0.2.9`;
+
+  it('are told on the pod, on its machine and by `why`, each with its reason', async () => {
+    const { client, machines } = product;
+    await client.create(pods, podIn(NS, 'db'));
+    await untilPhase(client, NS, 'db', 'Running');
+    const [name = ''] = product.machineNames();
+    const machine = readFakeMachine(machines, name);
+    if (machine === undefined) throw new Error(`there is no machine ${name}`);
+    const peer = parseAddress('192.0.2.9') as number;
+    const flow = { direction: 'ingress', peer, protocol: 6, port: 5432 } as const;
+    const refused = { flow, packets: 3, last: new Date().toISOString() };
+    writeFakeMachine(machines, { ...machine, refused: [refused] });
+
+    const { clusterSecurityGroup } = (await client.get(networks, { name: 'cluster' })).spec;
+    const told = await until(
+      async () =>
+        (await client.list(events, { namespace: NS })).find((event) => event.reason === 'FlowRefused'),
+      { limitMs: 30_000, what: 'the event on the pod' },
+    );
+    expect(told).toMatchObject({
+      type: 'Warning',
+      involvedObject: { kind: 'Pod', name: 'db' },
+      message: `Refused: ${reason(clusterSecurityGroup)}`,
+    });
+    const { status } = await client.get(microVMs, { name });
+    expect(status?.refused).toMatchObject([
+      {
+        direction: 'ingress',
+        peer: '192.0.2.9',
+        protocol: 'TCP',
+        port: 5432,
+        by: 'group-ingress',
+        packets: 3,
+      },
+    ]);
+    const why = await cloister(product, ['why', 'pod/db', '-n', NS]);
+    expect(why.out).toMatch(new RegExp(`refused +3 packets until \\S+Z: ${reason(clusterSecurityGroup)}\n`));
+
+    writeFakeMachine(machines, { ...machine, refused: [] });
+    await until(async () => (await client.get(microVMs, { name })).status?.refused === undefined, {
+      limitMs: 30_000,
+      what: 'the MicroVM to forget what the kernel forgot',
+    });
+    await client.delete(pods, { namespace: NS, name: 'db' });
+    await until(() => product.machineNames().length === 0, { limitMs: 30_000, what: 'the machine to go' });
+  }, 120_000);
 });
 
 const untilFree = (name: string, available: number, usable: string): Promise<unknown> =>

@@ -1,6 +1,4 @@
 /** Whatever `cloister plan` says of a pod, the cluster then does; and `why` tells the truth about what it did. */
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -17,6 +15,7 @@ import type { Why } from '../../src/core/plan/why.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { ApiError } from '../../src/kube/client.ts';
+import { cloister as runCloister } from '../support/cloister.ts';
 import { podMetadata, podSpecs } from '../support/pod-specs.ts';
 import { ensureFargate, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
 
@@ -158,23 +157,7 @@ describe('a plan', () => {
   );
 });
 
-const CLOISTER = join(import.meta.dirname, '../../src/cli/main.ts');
-
-/** Runs the command line as its users do. */
-const cloister = (
-  args: readonly string[],
-  input = '',
-): Promise<{ code: number | null; out: string; err: string }> =>
-  new Promise((resolve, reject) => {
-    const env = { ...process.env, KUBECONFIG: product.kubeconfig };
-    const child = spawn(process.execPath, ['--import', 'tsx', CLOISTER, ...args], { env });
-    let out = '';
-    let err = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text));
-    child.once('error', reject).once('close', (code) => resolve({ code, out, err }));
-    child.stdin.end(input);
-  });
+const cloister = (args: readonly string[], input = '') => runCloister(product, args, input);
 
 const whyOf = async (name: string, namespace: string): Promise<Why> => {
   const { out, err } = await cloister(['why', `pod/${name}`, '-n', namespace, '-o', 'json']);

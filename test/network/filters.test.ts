@@ -25,6 +25,7 @@ import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { eventRecorder } from '../../src/kube/events.ts';
 import { runFilters } from '../../src/network/filters.ts';
+import { runRefusals } from '../../src/network/refusals.ts';
 import { firewallStores } from '../../src/network/stores.ts';
 import { startApiServer, type TestApiServer } from '../support/apiserver.ts';
 import {
@@ -42,6 +43,7 @@ const NS = 'shop';
 const PORT = 8080;
 const ADDRESS = '10.42.64.20';
 const CLIENT = 'faults-client';
+const CLIENT_ADDRESS = '10.42.1.9';
 const log = pino({ level: 'silent' });
 const agnhost = join(process.env.CLOISTER_COMPONENTS ?? '', 'agnhost');
 
@@ -56,15 +58,19 @@ let controller: { stop(): Promise<void> } | undefined;
 const startController = async (): Promise<{ stop(): Promise<void> }> => {
   const stores = firewallStores(client, log);
   await Promise.all(Object.values(stores).map(({ synced }) => synced));
-  const filters = runFilters({
+  const context = {
     ...stores,
     provider: place.provider,
+    client,
     events: eventRecorder(client, 'test'),
     log,
-  });
+    now: () => new Date(),
+  };
+  const filters = runFilters(context);
+  const refusals = runRefusals(context);
   return {
     stop: async () => {
-      await filters.stop();
+      await Promise.all([filters.stop(), refusals.stop()]);
       for (const store of Object.values(stores)) store.stop();
     },
   };
@@ -113,7 +119,7 @@ beforeAll(async () => {
   machine = { ...bareMachineOf('web', NS, ADDRESS), pod: { namespace: NS, name: 'web', uid } };
   bare = await bareMachine(machine, place, [agnhost, 'netexec', `--http-port=${PORT}`, '--udp-port=-1']);
   await addNamespace(CLIENT);
-  await attach({ router: place.router, namespace: CLIENT, address: '10.42.1.9' });
+  await attach({ router: place.router, namespace: CLIENT, address: CLIENT_ADDRESS });
   await until(async () => (await inside(bare.pod, `ss -Hltn sport = :${PORT}`)) !== '', {
     limitMs: 20_000,
     what: 'the pod to serve',
@@ -169,6 +175,36 @@ it('follows a changed group and a policy', async () => {
     { limitMs: 20_000, what: 'the policy to refuse something' },
   );
   await client.delete(networkPolicies, { namespace: NS, name: 'deny' });
+  await untilReaches(true);
+});
+
+it('tells why it refused a connection, and who began it', async () => {
+  const peer = await client.create(pods, {
+    metadata: { namespace: NS, name: 'client' },
+    spec: { containers: [{ name: 'main', image: 'none' }] },
+  });
+  const status = { podIP: CLIENT_ADDRESS, podIPs: [{ ip: CLIENT_ADDRESS }] };
+  const options = { type: 'merge', subresource: 'status' } as const;
+  await client.patch(pods, { namespace: NS, name: peer.metadata.name ?? '' }, { status }, options);
+  await setIngress('192.0.2.0/24');
+  await untilReaches(false);
+  const reason = `group cluster has no ingress rule for TCP ${PORT} from ${CLIENT_ADDRESS}`;
+  const message = `Refused: ${reason} (pod ${NS}/client)`;
+  const told = await until(
+    async () => (await client.list(events, { namespace: NS })).find((event) => event.message === message),
+    { limitMs: 20_000, what: 'the event on the pod' },
+  );
+  expect(told).toMatchObject({ type: 'Warning', reason: 'FlowRefused', involvedObject: { name: 'web' } });
+  const { status: known } = await client.get(microVMs, { name: machine.name });
+  expect(known?.refused?.find((one) => one.reason === reason)).toMatchObject({
+    direction: 'ingress',
+    peer: CLIENT_ADDRESS,
+    peerPod: `${NS}/client`,
+    protocol: 'TCP',
+    port: PORT,
+    by: 'group-ingress',
+  });
+  await setIngress('10.42.0.0/16');
   await untilReaches(true);
 });
 

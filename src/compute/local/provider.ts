@@ -21,6 +21,7 @@ import {
 } from './directory.ts';
 import { deliver, seedArchive } from './feed.ts';
 import { putInPlace } from './filter.ts';
+import { refusedAt } from './flows.ts';
 import { launch } from './launch.ts';
 import { machineNamespace, prepare, type Site } from './prepare.ts';
 import { processesOf } from './processes.ts';
@@ -130,6 +131,11 @@ export const localProvider = (options: LocalOptions): Provider => {
     filter: async (name, firewall) => {
       const { state } = await inspect(name);
       return state === 'running' && putInPlace(namespaceOf(name), at(name), firewallRules(firewall));
+    },
+
+    refused: async ({ name, placement }) => {
+      const { state } = await inspect(name);
+      return state === 'running' ? refusedAt(namespaceOf(name), placement.address, new Date()) : [];
     },
 
     remove: async (name) => {

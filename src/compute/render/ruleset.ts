@@ -33,7 +33,7 @@ export const REFUSED_SET = 'refused';
 
 /** How many refused connections are kept, and for how long: enough to tell why, and no guest can make it grow. */
 const REFUSED_MOST = 1024;
-const REFUSED_FOR = '10m';
+export const REFUSED_FOR_S = 600;
 
 const drop = (counter: Refusal | Stray): string => `counter name ${counter} drop`;
 
@@ -73,7 +73,7 @@ ${counters()}
     type ipv4_addr . ipv4_addr . inet_proto . inet_service
     size ${REFUSED_MOST}
     flags dynamic,timeout
-    timeout ${REFUSED_FOR}
+    timeout ${REFUSED_FOR_S}s
     counter
   }
 

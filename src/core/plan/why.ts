@@ -1,4 +1,5 @@
 /** Why a pod that exists runs where it runs, or what it waits for. */
+import type { RefusedFlow } from '../flows/refused.ts';
 import { groupsOn } from '../groups/annotation.ts';
 import type { LifeStatus } from '../machine/life.ts';
 import { CAPACITY_ANNOTATION, PROFILE_LABEL, SCHEDULER } from '../names.ts';
@@ -27,13 +28,15 @@ export interface Why {
   readonly groupLacks: readonly string[];
   /** The stages of its machine, in order. */
   readonly timeline: readonly Step[];
+  /** Connections of the last minutes that its machine's filter refused, the latest first. */
+  readonly refused: readonly RefusedFlow[];
   readonly profiles: readonly Explanation[];
 }
 
 /** The pod's machine, if there is one. */
 export interface KnownMachine {
   readonly name: string;
-  readonly status?: LifeStatus;
+  readonly status?: LifeStatus & { readonly refused?: readonly RefusedFlow[] };
 }
 
 type Dated = { readonly metadata: ObjectMeta };
@@ -107,6 +110,7 @@ export const why = (pod: Pod, machine: KnownMachine | undefined, near: Surroundi
     securityGroups: groups,
     groupLacks: judged ? (near.groups?.lacks(groups) ?? []) : [],
     timeline: timeline(machine?.status),
+    refused: machine?.status?.refused ?? [],
     profiles: explain(near.profiles, asCreated(pod), namespace),
   };
 };
