@@ -20,7 +20,7 @@ import {
   tooManyGroups,
 } from '../core/groups/policies.ts';
 import type { Pod } from '../core/pod.ts';
-import { isKindAbsent, type KubeClient, orNothing } from '../kube/client.ts';
+import { type KubeClient, orNone, orNothing } from '../kube/client.ts';
 import type { Store } from '../kube/store.ts';
 import { type AdmissionRequest, type Answer, refuse } from './review.ts';
 
@@ -58,23 +58,11 @@ export const groupSources = ({
     policies: async (namespace) =>
       synced
         ? groupPolicies.list().filter(({ metadata }) => metadata.namespace === namespace)
-        : listPolicies(client, namespace),
+        : orNone(client.list(securityGroupPolicies, { namespace })),
     account: async (namespace, name) =>
       accounts.get(`${namespace}/${name}`) ?? orNothing(client.get(serviceAccounts, { namespace, name })),
     elsewhere: () => groupWebhooks.get(UPSTREAM_GROUPS_WEBHOOK) !== undefined,
   };
-};
-
-const listPolicies = async (
-  client: KubeClient,
-  namespace: string,
-): Promise<readonly SecurityGroupPolicy[]> => {
-  try {
-    return await client.list(securityGroupPolicies, { namespace });
-  } catch (cause) {
-    if (isKindAbsent(cause)) return [];
-    throw cause;
-  }
 };
 
 /** Texts of the original. */

@@ -15,7 +15,7 @@ import type { SecurityGroupPolicy } from '../api/security-group-policy.ts';
 import { worldOf } from '../core/firewall/world.ts';
 import { lacksOf, requirementsOf } from '../core/groups/lacks.ts';
 import type { GroupKnowledge } from '../core/plan/plan.ts';
-import { isKindAbsent, type KubeClient } from '../kube/client.ts';
+import { type KubeClient, orNone } from '../kube/client.ts';
 
 /** The objects that tell of groups. */
 export interface GroupObjects {
@@ -27,15 +27,6 @@ export interface GroupObjects {
   readonly dns: readonly string[];
 }
 
-const listPolicies = async (client: KubeClient): Promise<readonly SecurityGroupPolicy[]> => {
-  try {
-    return await client.list(securityGroupPolicies);
-  } catch (cause) {
-    if (isKindAbsent(cause)) return [];
-    throw cause;
-  }
-};
-
 /** Labels of cluster DNS, as every distribution sets them (Kubernetes documentation "Customizing DNS Service"). */
 const DNS = { namespace: 'kube-system', labelSelector: 'k8s-app=kube-dns' };
 
@@ -44,7 +35,7 @@ export const liveGroups = async (client: KubeClient): Promise<GroupObjects> => {
   const [groups, lists, policies, dns] = await Promise.all([
     client.list(securityGroups),
     client.list(prefixLists),
-    listPolicies(client),
+    orNone(client.list(securityGroupPolicies)),
     client.list(pods, DNS),
   ]);
   const byAccount = policies.some(({ spec }) => spec?.serviceAccountSelector != null);

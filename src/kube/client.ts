@@ -14,8 +14,8 @@ export {
   ConnectionError,
   isAlreadyExists,
   isConflict,
-  isKindAbsent,
   isNotFound,
+  orNone,
   orNothing,
 } from './errors.ts';
 export type { Key, KubeObject } from './object.ts';

@@ -7,8 +7,8 @@ import {
   isConflict,
   isExpired,
   isForbidden,
-  isKindAbsent,
   isNotFound,
+  orNone,
 } from './errors.ts';
 
 const status = (fields: object): string => JSON.stringify({ kind: 'Status', apiVersion: 'v1', ...fields });
@@ -49,8 +49,6 @@ it('tells refusals apart by status and reason', () => {
   const of = (code: number, reason: string) => apiErrorOf('GET /a', code, status({ reason }), undefined);
   expect(isNotFound(of(404, 'NotFound'))).toBe(true);
   expect(isNotFound(apiErrorOf('GET /a', 404, '404 page not found', undefined))).toBe(false);
-  expect(isKindAbsent(apiErrorOf('GET /a', 404, '404 page not found', undefined))).toBe(true);
-  expect(isKindAbsent(of(404, 'NotFound'))).toBe(false);
   expect(isConflict(of(409, 'Conflict'))).toBe(true);
   expect(isConflict(of(409, 'AlreadyExists'))).toBe(false);
   expect(isAlreadyExists(of(409, 'AlreadyExists'))).toBe(true);
@@ -72,4 +70,12 @@ it('takes the time limit of a request for a late answer', async () => {
   const signal = AbortSignal.timeout(1);
   await new Promise((resolve) => signal.addEventListener('abort', resolve));
   expect(connectionErrorOf('GET /a', signal.reason).kind).toBe('late');
+});
+
+it('gives nothing for a kind that is absent, and every other error', async () => {
+  const absent = apiErrorOf('GET /a', 404, '404 page not found', undefined);
+  expect(await orNone(Promise.reject(absent))).toEqual([]);
+  expect(await orNone(Promise.resolve([1]))).toEqual([1]);
+  const other = apiErrorOf('GET /a', 404, status({ reason: 'NotFound' }), undefined);
+  await expect(orNone(Promise.reject(other))).rejects.toBe(other);
 });

@@ -41,7 +41,7 @@ const hasReason = (error: unknown, status: number, reason: string): boolean =>
 export const isNotFound = (error: unknown): boolean => hasReason(error, 404, 'NotFound');
 
 /** The server knows no such kind: its answer is a 404 that is no Status. */
-export const isKindAbsent = (error: unknown): boolean => hasReason(error, 404, 'Unknown');
+const isKindAbsent = (error: unknown): boolean => hasReason(error, 404, 'Unknown');
 
 /** What the call gives, or undefined when what it is about does not exist; any other error is thrown on. */
 export const orNothing = async <T>(call: Promise<T>): Promise<T | undefined> => {
@@ -119,4 +119,14 @@ export const connectionErrorOf = (what: string, cause: unknown): ConnectionError
     (cause instanceof DOMException && cause.name === 'TimeoutError');
   if (late) return new ConnectionError('late', `${what}: no answer in time`, { cause });
   return new ConnectionError('broken', `${what}: ${message}`, { cause });
+};
+
+/** What the list gives, or nothing where the server knows no such kind; any other error is thrown on. */
+export const orNone = async <T>(list: Promise<readonly T[]>): Promise<readonly T[]> => {
+  try {
+    return await list;
+  } catch (cause) {
+    if (isKindAbsent(cause)) return [];
+    throw cause;
+  }
 };
