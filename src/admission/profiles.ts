@@ -2,6 +2,7 @@
 import type { Subnet } from '../api/subnet.ts';
 import type { Places } from '../core/placement/subnets.ts';
 import { checkCount, checkSubnets, LIMITS } from '../core/profile/rules.ts';
+import { checkTrust, type Roles } from '../core/roles/launch.ts';
 import type { Profiles } from './pods.ts';
 import { type AdmissionRequest, type Answer, refuse } from './review.ts';
 
@@ -13,6 +14,8 @@ export interface ProfileLimits {
   readonly subnets?: () => readonly Subnet[];
   /** Where pods may run; the defaults where it is left out. */
   readonly places?: () => Places;
+  /** Pod execution roles as they are now; without it, they are judged by the scheduler only. */
+  readonly roles?: () => Promise<Roles>;
   /** The region that the cluster is in; without it, regions are judged by the scheduler only. */
   readonly region?: string;
 }
@@ -22,21 +25,39 @@ const namedSubnets = (spec: object | undefined): readonly string[] =>
     ? spec.subnets.filter((name) => typeof name === 'string')
     : [];
 
+const roleOf = (spec: object | undefined): string | undefined =>
+  spec !== undefined && 'podExecutionRoleArn' in spec && typeof spec.podExecutionRoleArn === 'string'
+    ? spec.podExecutionRoleArn
+    : undefined;
+
 const same = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((name, index) => name === b[index]);
 
+/** Why the role that a profile comes with cannot be its own; undefined when it can. */
+const roleRefusal = async (
+  { name = '', object, oldObject }: AdmissionRequest,
+  roles: ProfileLimits['roles'],
+): Promise<string | undefined> => {
+  const role = roleOf(object.spec);
+  if (role === undefined || role === roleOf(oldObject?.spec)) return undefined;
+  return roles && checkTrust(role, { name, uid: object.metadata.uid }, await roles());
+};
+
 /**
- * Answers reviews of profiles: how many there are, and whether the subnets they name can be used. A profile
- * whose subnets stay as they were is not judged by them again: it must be possible to change and to delete it
- * after they are gone.
+ * Answers reviews of profiles: how many there are, whether the service may take their role, and whether the subnets
+ * they name can be used. A profile whose role and subnets stay as they were is not judged by them again: it must be
+ * possible to change and to delete it after they are gone.
  */
 export const profileReviewer =
-  ({ profiles, maxProfiles = LIMITS.profiles, subnets, places, region = '' }: ProfileLimits) =>
-  ({ operation, name, object, oldObject }: AdmissionRequest): Answer => {
+  ({ profiles, maxProfiles = LIMITS.profiles, subnets, places, roles, region = '' }: ProfileLimits) =>
+  async (request: AdmissionRequest): Promise<Answer> => {
+    const { operation, name, object, oldObject } = request;
     const others = profiles().filter(({ metadata }) => metadata.name !== name);
     const full =
       operation === 'CREATE' ? checkCount(others.length, { ...LIMITS, profiles: maxProfiles }) : undefined;
     if (full !== undefined) return refuse(full);
+    const distrusted = await roleRefusal(request, roles);
+    if (distrusted !== undefined) return refuse(distrusted);
     const named = namedSubnets(object.spec);
     const before = namedSubnets(oldObject?.spec);
     if (subnets === undefined || (operation !== 'CREATE' && same(named, before))) return { allowed: true };

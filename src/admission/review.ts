@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import type { PatchOperation } from '../core/json-patch.ts';
 
 const Reviewed = Type.Object({
-  metadata: Type.Object({}, { additionalProperties: true }),
+  metadata: Type.Object({ uid: Type.Optional(Type.String()) }, { additionalProperties: true }),
   spec: Type.Object({}, { additionalProperties: true }),
 });
 

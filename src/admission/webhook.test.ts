@@ -332,11 +332,11 @@ describe('profileReviewer', () => {
       ['a'],
       'Fargate Profile creation for the Availability Zone z for Subnet a is not supported',
     ],
-  ])('judges %s', (_, { region, places }, subnets, message) => {
+  ])('judges %s', async (_, { region, places }, subnets, message) => {
     const world = { profiles: () => [], subnets: () => SUBNETS, places: () => places };
     const judge = profileReviewer({ ...world, region });
     const object = { metadata: {}, spec: { ...spec, subnets } };
-    const answer = judge({ uid: 'u', operation: 'CREATE', name: 'n', object });
+    const answer = await judge({ uid: 'u', operation: 'CREATE', name: 'n', object });
     expect([answer.allowed, answer.status?.message]).toEqual([message === undefined, message]);
   });
 });

@@ -4,6 +4,7 @@ import { fargateProfileKind } from './fargate-profile.ts';
 import type { Kind } from './kind.ts';
 import { microVMKind } from './micro-vm.ts';
 import { networkKind } from './network.ts';
+import { podExecutionRoleKind } from './pod-execution-role.ts';
 import { prefixListKind } from './prefix-list.ts';
 import { securityGroupKind } from './security-group.ts';
 import { securityGroupPolicyKind } from './security-group-policy.ts';
@@ -16,6 +17,7 @@ export const KINDS: readonly Kind[] = [
   fargateProfileKind,
   microVMKind,
   networkKind,
+  podExecutionRoleKind,
   prefixListKind,
   securityGroupKind,
   securityGroupPolicyKind,

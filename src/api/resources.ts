@@ -18,6 +18,7 @@ import type { ObjectMeta, Pod } from '../core/pod.ts';
 import type { FargateProfile } from './fargate-profile.ts';
 import type { MicroVM } from './micro-vm.ts';
 import type { Network } from './network.ts';
+import type { PodExecutionRole } from './pod-execution-role.ts';
 import type { PrefixList } from './prefix-list.ts';
 import type { SecurityGroup } from './security-group.ts';
 import { SECURITY_GROUP_POLICIES, type SecurityGroupPolicy } from './security-group-policy.ts';
@@ -164,6 +165,11 @@ export const clusterRoleBindings = rbacV1<ClusterRoleBinding>(
 export const fargateProfiles = cloister<FargateProfile>('FargateProfile', 'fargateprofiles', 'cluster');
 export const microVMs = cloister<MicroVM>('MicroVM', 'microvms', 'cluster');
 export const networks = cloister<Network>('Network', 'networks', 'cluster');
+export const podExecutionRoles = cloister<PodExecutionRole>(
+  'PodExecutionRole',
+  'podexecutionroles',
+  'cluster',
+);
 export const prefixLists = cloister<PrefixList>('PrefixList', 'prefixlists', 'cluster');
 export const securityGroups = cloister<SecurityGroup>('SecurityGroup', 'securitygroups', 'cluster');
 export const subnets = cloister<Subnet>('Subnet', 'subnets', 'cluster');

@@ -3,6 +3,7 @@
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
 import type { Network } from '../api/network.ts';
+import type { PodExecutionRole } from '../api/pod-execution-role.ts';
 import type { PrefixList } from '../api/prefix-list.ts';
 import {
   configMaps,
@@ -22,6 +23,7 @@ import {
 import type { SecurityGroup } from '../api/security-group.ts';
 import type { SecurityGroupPolicy } from '../api/security-group-policy.ts';
 import type { Subnet } from '../api/subnet.ts';
+import { EKS_FACTS, parseEksFacts } from '../core/eks/facts.ts';
 import { FACTS, type Facts, parseFacts } from '../core/facts.ts';
 import { machineName } from '../core/machine/microvm.ts';
 import { API_VERSION } from '../core/names.ts';
@@ -35,6 +37,7 @@ import type { Claims } from '../core/validation/volumes.ts';
 import { ApiError, type KubeClient, orNothing } from '../kube/client.ts';
 import type { Document } from './documents.ts';
 import { knowledge, liveGroups } from './groups.ts';
+import { liveRoles, withRolesOf } from './roles.ts';
 
 /** Everything of a cluster that decisions depend on, and what could not be found out. */
 export interface Known extends Surroundings {
@@ -111,7 +114,7 @@ const neighbourhoodOf = async (client: KubeClient, occupancy: Occupancy): Promis
 
 /** Reads the cluster. @throws ApiError, ConnectionError */
 export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
-  const [profiles, allSubnets, network, groups, machines, claims, volumes, facts] = await Promise.all([
+  const [profiles, allSubnets, network, groups, machines, claims, volumes, facts, known] = await Promise.all([
     client.list(fargateProfiles),
     client.list(subnets),
     orNothing(client.get(networks, { name: NETWORK })),
@@ -120,6 +123,7 @@ export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
     client.list(persistentVolumeClaims),
     client.list(persistentVolumes),
     factsOf(client),
+    liveRoles(client),
   ]);
   const occupancy = occupancyOf(machines);
   return {
@@ -136,7 +140,11 @@ export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
     groupExists: among(groups.groups),
     groups: knowledge({ ...groups, machines }, network),
     groupPolicies: groups.policies,
-    notes: facts === undefined ? ['the room of the hosts is not known and counts as enough'] : [],
+    roles: known.roles,
+    notes: [
+      ...(facts === undefined ? ['the room of the hosts is not known and counts as enough'] : []),
+      ...known.notes,
+    ],
   };
 };
 
@@ -198,10 +206,12 @@ export const toldSurroundings = (documents: readonly Document[]): Known => {
     dns: [],
   };
   const [network] = ofKind<Network>(documents, 'Network');
-  const facts = ofKind<{ metadata: { name: string }; data?: Record<string, string> }>(
+  const configs = ofKind<{ metadata: { name: string }; data?: Record<string, string> }>(
     documents,
     'ConfigMap',
-  ).find(({ metadata }) => metadata.name === FACTS.name);
+  );
+  const toldBy = (name: string) => configs.find(({ metadata }) => metadata.name === name)?.data;
+  const eks = parseEksFacts(toldBy(EKS_FACTS.name));
   return {
     profiles,
     subnets: told.length > 0 ? told : names.map(assumed(network)),
@@ -212,7 +222,10 @@ export const toldSurroundings = (documents: readonly Document[]): Known => {
       claims: ofKind<PersistentVolumeClaim>(documents, 'PersistentVolumeClaim'),
       volumes: ofKind<PersistentVolume>(documents, 'PersistentVolume'),
     }),
-    ...withNetwork(parseFacts(facts?.data) ?? UNKNOWN_FACTS, network),
+    ...withNetwork(parseFacts(toldBy(FACTS.name)) ?? UNKNOWN_FACTS, network),
+    ...(eks && {
+      roles: { ...eks, roles: ofKind<PodExecutionRole>(documents, 'PodExecutionRole'), mapRoles: undefined },
+    }),
     ...(groups.groups.length > 0 && { groupExists: among(groups.groups) }),
     groups: knowledge({ ...groups, machines }, network),
     groupPolicies: groups.policies,
@@ -232,6 +245,7 @@ export const withManifest = (near: Known, documents: readonly Document[], namesp
   const replaced = new Set(profiles.map(({ metadata }) => metadata.name));
   return {
     ...near,
+    roles: withRolesOf(near.roles, ofKind<PodExecutionRole>(documents, 'PodExecutionRole'), profiles),
     profiles: [...near.profiles.filter(({ metadata }) => !replaced.has(metadata.name)), ...profiles],
     claims: (at) => ({
       claim: (name) => near.claims(at).claim(name) ?? own(at).claim(name),

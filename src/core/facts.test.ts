@@ -8,6 +8,16 @@ describe('facts', () => {
       'where they may not',
       { region: 'r', capacity: { memoryMiB: 1, milliCpu: 2 }, places: { regions: ['r', 's'], zones: ['z'] } },
     ],
+    [
+      'with limits of the account',
+      {
+        region: 'r',
+        capacity: { memoryMiB: 1, milliCpu: 2 },
+        places: {},
+        quotaMilliCpu: 6000,
+        accountBlocked: true,
+      },
+    ],
   ])('go into a ConfigMap and back: %s', (_, facts) => {
     expect(parseFacts(factsData(facts))).toEqual(facts);
   });

@@ -13,15 +13,27 @@ export interface Facts {
   readonly capacity: Room;
   /** Where pods may run. */
   readonly places: Places;
+  /** vCPU of all pods together, in thousandths; undefined for no limit. */
+  readonly quotaMilliCpu?: number;
+  /** The account may launch nothing at all. */
+  readonly accountBlocked?: boolean;
 }
 
 /** The ConfigMap's `data`. */
-export const factsData = ({ region, capacity, places }: Facts): Record<string, string> => ({
+export const factsData = ({
+  region,
+  capacity,
+  places,
+  quotaMilliCpu,
+  accountBlocked,
+}: Facts): Record<string, string> => ({
   region,
   ...(places.regions && { regions: places.regions.join(',') }),
   ...(places.zones && { zones: places.zones.join(',') }),
   memoryMiB: String(capacity.memoryMiB),
   milliCpu: String(capacity.milliCpu),
+  ...(quotaMilliCpu === undefined ? {} : { quotaMilliCpu: String(quotaMilliCpu) }),
+  ...(accountBlocked ? { accountBlocked: 'true' } : {}),
 });
 
 const count = (text: string | undefined): number | undefined =>
@@ -36,5 +48,12 @@ export const parseFacts = (data: Readonly<Record<string, string>> | undefined): 
   const regions = data?.['regions']?.split(',');
   const zones = data?.['zones']?.split(',');
   const places = { ...(regions && { regions }), ...(zones && { zones }) };
-  return { region, capacity: { memoryMiB, milliCpu }, places };
+  const quotaMilliCpu = count(data?.['quotaMilliCpu']);
+  return {
+    region,
+    capacity: { memoryMiB, milliCpu },
+    places,
+    ...(quotaMilliCpu === undefined ? {} : { quotaMilliCpu }),
+    ...(data?.['accountBlocked'] === 'true' ? { accountBlocked: true } : {}),
+  };
 };

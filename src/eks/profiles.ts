@@ -1,7 +1,7 @@
 /** Creating, updating and deleting profiles: one engine for the API and for `cloister profile`. */
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import { API_VERSION, PROFILE_FINALIZER } from '../api/names.ts';
-import { fargateProfiles, subnets as subnetKind } from '../api/resources.ts';
+import { fargateProfiles, podExecutionRoles, subnets as subnetKind } from '../api/resources.ts';
 import type { Subnet } from '../api/subnet.ts';
 import {
   type ClusterView,
@@ -42,13 +42,17 @@ interface Now {
 }
 
 const look = async ({ client, cluster, account, settings }: Engine): Promise<Now> => {
-  const [profiles, subnets] = await Promise.all([client.list(fargateProfiles), client.list(subnetKind)]);
+  const [profiles, subnets, roles] = await Promise.all([
+    client.list(fargateProfiles),
+    client.list(subnetKind),
+    client.list(podExecutionRoles),
+  ]);
   const { oneAtATime, limits, places } = settings;
   const { name, status } = cluster;
   return {
     profiles,
     subnets,
-    view: { name, status, region: account.region, profiles, subnets, places, limits, oneAtATime },
+    view: { name, status, account, profiles, subnets, roles, places, limits, oneAtATime },
   };
 };
 

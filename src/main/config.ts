@@ -143,6 +143,9 @@ const Schema = Type.Object(
     vcpuQuota: Type.Optional(
       Type.Number({ minimum: 0.25, description: 'vCPU of all pods together. Default: no limit.' }),
     ),
+    accountBlocked: Type.Optional(
+      Type.Boolean({ description: 'Launch no pods at all; those that run go on. Default false.' }),
+    ),
     launchRate: Type.Optional(Rate),
     maxProfiles: Type.Optional(
       Type.Integer({ minimum: 1, description: 'Profiles per cluster. Default 10.' }),

@@ -20,6 +20,7 @@ import {
   nodes,
   persistentVolumeClaims,
   persistentVolumes,
+  podExecutionRoles,
   pods,
   securityGroupPolicies,
   securityGroups,
@@ -44,10 +45,11 @@ import { firewallStores } from '../network/stores.ts';
 import { runProfiles } from '../profiles/reconciler.ts';
 import { watchReplicas } from '../profiles/replicas.ts';
 import { publishFacts } from '../scheduling/facts.ts';
+import { rolesFrom } from '../scheduling/roles.ts';
 import { runScheduler } from '../scheduling/scheduler.ts';
 import { prepareBalancing } from './balancing.ts';
 import { type ControllerConfig, loadConfig } from './config.ts';
-import { runEks } from './eks.ts';
+import { accountOf, runEks } from './eks.ts';
 import { everyPod } from './pods.ts';
 import { providerOf } from './providers.ts';
 
@@ -61,6 +63,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     pods: watchStore(client, pods, { fieldSelector: `spec.schedulerName=${SCHEDULER}`, log }),
     profiles: watchStore(client, fargateProfiles, { log }),
     subnets: watchStore(client, subnets, { log }),
+    executionRoles: watchStore(client, podExecutionRoles, { log }),
     claims: watchStore(client, persistentVolumeClaims, { log }),
     volumes: watchStore(client, persistentVolumes, { log }),
     classes: watchStore(client, storageClasses, { log }),
@@ -109,6 +112,9 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
           log,
         });
 
+  const owner = config.eks && { account: accountOf(config, config.eks), cluster: config.clusterName };
+  const roles = owner && authConfig && rolesFrom({ ...stores, authConfig, owner, log });
+
   const { address, port, certificate, key } = config.webhook;
   const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
   const admission = admissionServer({
@@ -117,6 +123,8 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     subnets: () => stores.subnets.list(),
     region: config.region,
     places: () => placesIn(config.places ?? {}, network()),
+    // Profiles are rare, and often made right after their role: roles are read as they are now.
+    ...(owner && { roles: async () => ({ ...owner, roles: await client.list(podExecutionRoles) }) }),
     maxProfiles: config.maxProfiles ?? LIMITS.profiles,
     microVM: (name) => stores.microVMs.get(name),
     identities: identitiesFrom({ ...stores, defaults: { region: config.region, regionalSts: true } }),
@@ -153,11 +161,16 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     joinLimitMs: config.joinLimitSeconds * 1000,
   };
   await removeOrphans(life);
-  const scheduler = runScheduler({
-    ...shared,
+  const settings = {
     region: config.region,
     places: config.places ?? {},
     ...(config.vcpuQuota === undefined ? {} : { quotaMilliCpu: config.vcpuQuota * 1000 }),
+    ...(config.accountBlocked === undefined ? {} : { accountBlocked: config.accountBlocked }),
+  };
+  const scheduler = runScheduler({
+    ...shared,
+    ...settings,
+    ...(roles === undefined ? {} : { roles }),
     ...(config.launchRate === undefined ? {} : { launchRate: config.launchRate }),
     image,
   });
@@ -168,7 +181,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   const profiles = runProfiles({ ...shared, replicas, now: Date.now });
   const eks = config.eks === undefined ? undefined : await runEks(config, config.eks, shared);
   const balancers = balancing?.run();
-  const facts = publishFacts({ ...shared, region: config.region, places: config.places ?? {} });
+  const facts = publishFacts({ ...shared, settings });
   log.info({ provider: provider.name, image }, 'controller runs');
 
   return async () => {

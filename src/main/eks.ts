@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import { configMaps, namespaces, serviceAccounts } from '../api/resources.ts';
 import type { Subnet } from '../api/subnet.ts';
+import type { Account } from '../core/eks/arn.ts';
 import { EKS_FACTS, eksFactsData } from '../core/eks/facts.ts';
 import { LIMITS } from '../core/profile/rules.ts';
 import { watchAccess } from '../eks/access.ts';
@@ -25,6 +26,12 @@ export interface EksInputs {
   readonly log: Logger;
 }
 
+/** Whose the cluster is, in the terms of EKS. */
+export const accountOf = (
+  { region }: Pick<ControllerConfig, 'region'>,
+  { partition = 'aws', account }: EksConfig,
+): Account => ({ partition, region, account });
+
 /** Calls of one key, unless it or the configuration says otherwise. */
 const RATE = { perSecond: 200, burst: 400 };
 
@@ -42,7 +49,7 @@ const contextOf = async (
   const { metadata } = await client.get(namespaces, { name: 'kube-system' });
   return {
     client,
-    account: { partition: eks.partition ?? 'aws', region: config.region, account: eks.account },
+    account: accountOf(config, eks),
     cluster: {
       name: config.clusterName,
       status: 'ACTIVE',

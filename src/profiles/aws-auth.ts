@@ -5,7 +5,7 @@
 import { dump } from 'js-yaml';
 import { AWS_AUTH, mapRolesOf } from '../api/aws-auth.ts';
 import { type ConfigMap, configMaps } from '../api/resources.ts';
-import { NODE_MAPPING, namesRole } from '../core/roles/mapping.ts';
+import { withMapping } from '../core/roles/mapping.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import { retried } from '../kube/retry.ts';
 
@@ -15,8 +15,9 @@ import { retried } from '../kube/retry.ts';
  */
 export const withRole = (config: ConfigMap | undefined, rolearn: string): ConfigMap | undefined => {
   const roles = mapRolesOf(config);
-  if (namesRole(roles, rolearn)) return undefined;
-  const mapRoles = dump([...roles, { rolearn, ...NODE_MAPPING }], { noRefs: true });
+  const mapped = withMapping(roles, rolearn);
+  if (mapped === roles) return undefined;
+  const mapRoles = dump(mapped, { noRefs: true });
   const { apiVersion = 'v1', kind = 'ConfigMap', metadata = AWS_AUTH } = config ?? {};
   return { ...config, apiVersion, kind, metadata, data: { ...config?.data, mapRoles } };
 };

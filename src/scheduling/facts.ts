@@ -2,8 +2,7 @@
 import type { Logger } from 'pino';
 import { configMaps } from '../api/resources.ts';
 import type { Provider } from '../compute/provider.ts';
-import { FACTS, factsData } from '../core/facts.ts';
-import type { Places } from '../core/placement/subnets.ts';
+import { FACTS, type Facts, factsData } from '../core/facts.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type Controller, runController } from '../kube/controller.ts';
 
@@ -14,17 +13,16 @@ const AGAIN_MS = 60_000;
 export const publishFacts = (context: {
   readonly client: KubeClient;
   readonly provider: Provider;
-  readonly region: string;
-  readonly places: Places;
+  readonly settings: Omit<Facts, 'capacity'>;
   readonly log: Logger;
 }): Pick<Controller, 'stop'> => {
-  const { client, provider, region, places, log } = context;
+  const { client, provider, settings, log } = context;
   let published = '';
   const controller = runController({
     name: 'facts',
     workers: 1,
     reconcile: async () => {
-      const data = factsData({ region, places, capacity: await provider.capacity() });
+      const data = factsData({ ...settings, capacity: await provider.capacity() });
       if (JSON.stringify(data) !== published) {
         const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...FACTS }, data };
         await client.patch(configMaps, FACTS, object, { type: 'apply', force: true });

@@ -1,24 +1,38 @@
-/** Which pod execution roles nodes may be launched with, by the ConfigMap `aws-auth` (spec/fargate.md §1.8, §11.4). */
+/** Pod execution roles as they are now: who may take them, and whom they are mapped to (spec/fargate.md §1.8). */
 import type { Logger } from 'pino';
 import { AWS_AUTH, mapRolesOf } from '../api/aws-auth.ts';
+import type { PodExecutionRole } from '../api/pod-execution-role.ts';
 import type { ConfigMap } from '../api/resources.ts';
-import { mayLaunch } from '../core/roles/mapping.ts';
+import type { LaunchRoles, Roles } from '../core/roles/launch.ts';
 import type { Store } from '../kube/store.ts';
 
-/** Looks roles up in the ConfigMap as it is; it is read anew only when it has changed. */
-export const launchRoles = (
-  configs: Pick<Store<ConfigMap>, 'get'>,
-  log: Logger,
-): ((role: string) => boolean) => {
+/** What launches look at. */
+export interface RolesSource {
+  readonly now: () => LaunchRoles;
+  /** Calls the listener when a role or the mapping has changed. Gives the ways to stop. */
+  readonly onChange: (listener: () => void) => readonly (() => void)[];
+}
+
+/** Roles by what watches keep of them; the ConfigMap is read anew only when it has changed. */
+export const rolesFrom = (context: {
+  readonly executionRoles: Pick<Store<PodExecutionRole>, 'list' | 'onChange'>;
+  readonly authConfig: Pick<Store<ConfigMap>, 'get' | 'onChange'>;
+  readonly owner: Pick<Roles, 'account' | 'cluster'>;
+  readonly log: Logger;
+}): RolesSource => {
+  const { executionRoles, authConfig, owner, log } = context;
   let config: ConfigMap | undefined;
   let mapRoles: readonly unknown[] = [];
-  return (role) => {
-    const now = configs.get(`${AWS_AUTH.namespace}/${AWS_AUTH.name}`);
-    if (now !== config) {
-      config = now;
-      mapRoles = readable(now, log);
-    }
-    return mayLaunch(mapRoles, role);
+  return {
+    now: () => {
+      const latest = authConfig.get(`${AWS_AUTH.namespace}/${AWS_AUTH.name}`);
+      if (latest !== config) {
+        config = latest;
+        mapRoles = readable(latest, log);
+      }
+      return { ...owner, roles: executionRoles.list(), mapRoles };
+    },
+    onChange: (listener) => [executionRoles.onChange(listener), authConfig.onChange(listener)],
   };
 };
 

@@ -43,7 +43,7 @@ import { giveVolumes } from './claims.ts';
 import { explain } from './explain.ts';
 import { lookAround } from './neighbours.ts';
 import { type Reservations, reservationsOf } from './reservations.ts';
-import { launchRoles } from './roles.ts';
+import type { RolesSource } from './roles.ts';
 import { runStanding } from './standing.ts';
 
 /** The ports of the scheduler. */
@@ -61,8 +61,8 @@ export interface SchedulerContext {
   readonly classes: Store<StorageClass>;
   /** Holds the log router's configuration, if there is one. */
   readonly logging: Store<ConfigMap>;
-  /** Holds the mapping of pod execution roles; without it, roles are not looked at. */
-  readonly authConfig?: Store<ConfigMap>;
+  /** Pod execution roles; without it, they are not looked at. */
+  readonly roles?: RolesSource;
   /** Among them that of the log router's configuration, if it exists. */
   readonly namespaces: Store<Namespace>;
   readonly events: EventRecorder;
@@ -73,6 +73,8 @@ export interface SchedulerContext {
   readonly places?: Places;
   /** vCPU of all pods together, in thousandths; without it, as much as the hosts have. */
   readonly quotaMilliCpu?: number;
+  /** The account may launch nothing at all. */
+  readonly accountBlocked?: boolean;
   /** Launches per second, and at once after a pause; without it, as many as there are pods. */
   readonly launchRate?: Rate;
   /** Hash that names the guest image for new machines. */
@@ -83,7 +85,6 @@ export interface SchedulerContext {
 interface Desk extends SchedulerContext {
   readonly matcher: () => Matcher<FargateProfile>;
   readonly reservations: Reservations;
-  readonly mayLaunch: (role: string) => boolean;
   /** Takes one launch of the rate; milliseconds to wait for when there is none. */
   readonly launches: () => number | undefined;
 }
@@ -101,7 +102,6 @@ export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'
     ...context,
     reservations,
     matcher: latestMatcher(() => context.profiles.list()),
-    mayLaunch: context.authConfig === undefined ? () => true : launchRoles(context.authConfig, context.log),
     launches: launchesAt(context.launchRate),
   };
   const controller = runController({
@@ -147,7 +147,7 @@ const wakeUps = (desk: Desk, { enqueue }: Pick<Controller, 'enqueue'>): readonly
     desk.securityGroups.onChange((_name, _now, before) => {
       if (before === undefined) enqueueAll(); // a group that pods may wait for
     }),
-    ...(desk.authConfig === undefined ? [] : [desk.authConfig.onChange(enqueueAll)]),
+    ...(desk.roles?.onChange(enqueueAll) ?? []),
     desk.claims.onChange(enqueueAll),
     desk.volumes.onChange(enqueueAll),
     desk.microVMs.onChange((_name, now, before) => {
@@ -220,7 +220,8 @@ const schedule = async (key: string, desk: Desk): Promise<Outcome> => {
     neighbourhood: neighbourhood?.(),
     region: desk.region,
     network: desk.networks.get(NETWORK),
-    mayLaunch: desk.mayLaunch,
+    roles: desk.roles?.now(),
+    accountBlocked: desk.accountBlocked ?? false,
     groupExists: (name) => isThere(desk.securityGroups.get(name)),
     ...(desk.places === undefined ? {} : { places: desk.places }),
     ...(desk.quotaMilliCpu === undefined ? {} : { quotaMilliCpu: desk.quotaMilliCpu }),

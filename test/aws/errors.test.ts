@@ -8,7 +8,16 @@ import { ERROR_TYPES, type ErrorType, membersOf, statusOf } from '../../src/core
 import { putEntry } from '../../src/eks/access.ts';
 import { until } from '../../src/host/wait.ts';
 import { call, type Raw, type Signing } from './raw.ts';
-import { ACCOUNT, CLUSTER, REGION, ROLE, startEks, type TestEks } from './support.ts';
+import {
+  ACCOUNT,
+  CLUSTER,
+  createRole,
+  REGION,
+  ROLE,
+  startEks,
+  type TestEks,
+  trustPolicy,
+} from './support.ts';
 
 let test: TestEks;
 const BASE = `/clusters/${CLUSTER}/fargate-profiles`;
@@ -36,6 +45,27 @@ const SLOW = {
   secretAccessKey: 'slow-secret-slow-secret-slow-secret-slow',
 };
 
+const PROFILES_ARN = `arn:aws:eks:${REGION}:${ACCOUNT}:fargateprofile/${CLUSTER}/*`;
+const onSource = (operator: string, source: string) =>
+  trustPolicy({ [operator]: { 'aws:SourceArn': source } });
+/** Roles that do not trust the service for profiles of this cluster, beside the one that does. */
+const DISTRUSTFUL = {
+  'wrong-service': trustPolicy({}, 'eks.amazonaws.com'),
+  'cluster-arn': onSource('ArnLike', `arn:aws:eks:${REGION}:${ACCOUNT}:cluster/${CLUSTER}`),
+  'other-cluster': onSource('ArnEquals', `arn:aws:eks:${REGION}:${ACCOUNT}:fargateprofile/other/*`),
+  'other-account': trustPolicy({ StringEquals: { 'aws:SourceAccount': '444455556666' } }),
+  'not-understood': trustPolicy({ Bool: { 'aws:SecureTransport': 'true' } }),
+};
+const ROLES = {
+  ...DISTRUSTFUL,
+  pods: trustPolicy({
+    StringLike: { 'aws:SourceArn': PROFILES_ARN },
+    StringEquals: { 'aws:SourceAccount': ACCOUNT },
+  }),
+};
+const UNTRUSTED =
+  'Misconfigured PodExecutionRole Trust Policy; Please add the eks-fargate-pods.amazonaws.com Service Principal';
+
 beforeAll(async () => {
   test = await startEks();
   const { client } = test.product;
@@ -52,6 +82,7 @@ beforeAll(async () => {
     clusters: ['*'],
     rate: { perSecond: 0.5, burst: 3 },
   });
+  for (const [name, policy] of Object.entries(ROLES)) await createRole(client, name, policy);
   await post({ fargateProfileName: 'there', podExecutionRoleArn: ROLE, selectors: [{ namespace: 'x' }] });
   await active('there');
 }, 120_000);
@@ -179,6 +210,13 @@ const ROWS: readonly Row[] = [
     'a role with a path',
     { podExecutionRoleArn: `arn:aws:iam::${ACCOUNT}:role/path/name` },
     /must have the form arn:aws:iam::<account>:role\/<name>/,
+  ),
+  ...['absent', ...Object.keys(DISTRUSTFUL)].map((name) =>
+    invalid(
+      `a role that does not trust the service: ${name}`,
+      { podExecutionRoleArn: `arn:aws:iam::${ACCOUNT}:role/${name}` },
+      UNTRUSTED,
+    ),
   ),
   invalid('too many tags', { tags: labels(51) }, 'A resource can have up to 50 tags, and not 51'),
   invalid('a reserved tag', { tags: { 'AWS:x': '1' } }, /keys that begin with aws: are reserved/),
@@ -488,6 +526,23 @@ describe('kubectl', () => {
         spec: { selectors: [{ namespace: 'x' }], subnets: [subnet] },
       }),
     ).rejects.toThrow(message);
+  });
+
+  it.each(['absent', ...Object.keys(DISTRUSTFUL)])('is told the same about role %s', async (name) => {
+    const spec = {
+      selectors: [{ namespace: 'x' }],
+      podExecutionRoleArn: `arn:aws:iam::${ACCOUNT}:role/${name}`,
+    };
+    const { client } = test.product;
+    const made = client.create(fargateProfiles, {
+      apiVersion: 'cloister.dev/v1alpha1',
+      kind: 'FargateProfile',
+      metadata: { name: 'new' },
+      spec,
+    });
+    await expect(made).rejects.toThrow(UNTRUSTED);
+    const changed = client.patch(fargateProfiles, { name: 'there' }, { spec }, { type: 'merge' });
+    await expect(changed).rejects.toThrow(UNTRUSTED);
   });
 });
 

@@ -3,12 +3,24 @@ import * as eks from '@aws-sdk/client-eks';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AWS_AUTH } from '../../src/api/aws-auth.ts';
-import { configMaps, fargateProfiles, namespaces, pods } from '../../src/api/resources.ts';
+import { configMaps, fargateProfiles, namespaces, podExecutionRoles, pods } from '../../src/api/resources.ts';
+import { planAll } from '../../src/cli/plan.ts';
+import { liveSurroundings } from '../../src/cli/surroundings.ts';
 import { until } from '../../src/host/wait.ts';
 import { isNotFound } from '../../src/kube/client.ts';
 import { ensureFargate, podIn, untilPhase } from '../support/product.ts';
 import { call, misfits, type Raw } from './raw.ts';
-import { ACCOUNT, CLUSTER, REGION, ROLE, startEks, type TestEks } from './support.ts';
+import {
+  ACCOUNT,
+  CLUSTER,
+  createRole,
+  REGION,
+  ROLE,
+  roleObject,
+  startEks,
+  type TestEks,
+  trustPolicy,
+} from './support.ts';
 
 let test: TestEks;
 
@@ -17,6 +29,8 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(() => test?.stop(), 60_000);
+
+type PodKey = { readonly namespace: string; readonly name: string };
 
 const WAIT = { maxWaitTime: 30, minDelay: 0.1, maxDelay: 0.2 };
 
@@ -101,6 +115,68 @@ describe('a profile', () => {
     await expect(describeProfile('by-kubectl')).rejects.toMatchObject({ name: 'ResourceNotFoundException' });
   });
 
+  /** A pod that waits for a claim which nobody makes, so that what it is told besides can be seen. */
+  const createWaiting = (namespace: string) => {
+    const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'none' } }];
+    return test.product.client.create(pods, podIn(namespace, 'one', { ...podIn('', '').spec, volumes }));
+  };
+  /** Waits until a pod is told something, and gives it. */
+  const untilTold = (
+    pod: PodKey,
+    what: string,
+    holds: (message: string) => boolean = (message) => message !== '',
+  ): Promise<string> =>
+    until(
+      async () => {
+        const { status } = await test.product.client.get(pods, pod);
+        const message = status?.conditions?.find(({ type }) => type === 'PodScheduled')?.message ?? '';
+        return holds(message) ? message : undefined;
+      },
+      { limitMs: 30_000, what }, // shorter than the minute after which a pod is looked at again anyway
+    );
+
+  it('launches nothing while its role is away or does not trust, and what waits when it does again', async () => {
+    const { client } = test.product;
+    await create('trusted'); // where no role is told of, every one is good
+    await active('trusted');
+    await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'trusted' } });
+    await createWaiting('trusted');
+    const [one, two] = ['one', 'two'].map((name) => ({ namespace: 'trusted', name })) as [PodKey, PodKey];
+    const waits = await untilTold(one, 'the pod to wait for its claim');
+
+    await createRole(client, 'other', trustPolicy());
+    const missed = await untilTold(one, 'the role to be missed', (message) => message !== waits);
+    expect(missed).toBe(
+      'Misconfigured Fargate Profile: fargate profile trusted blocked for new launches due to: Failed to assume PodExecutionRole; Please make sure the role exists and trusts the eks-fargate-pods.amazonaws.com service principal',
+    );
+    const plan = async (...before: readonly object[]) => {
+      const documents = [...before, podIn('trusted', 'planned')].map((one) => ({ ...one }));
+      return (await planAll(documents, await liveSurroundings(client), 'default', client))[0];
+    };
+    expect(await plan()).toMatchObject({ runs: false, message: missed });
+    expect(await plan(roleObject('pods', trustPolicy()))).toMatchObject({ runs: true, message: null });
+
+    await createRole(client, 'pods', trustPolicy());
+    await untilTold(one, 'the role to be found', (message) => message === waits);
+
+    const changeTrust = (assumeRolePolicyDocument: object) =>
+      client.patch(
+        podExecutionRoles,
+        { name: 'pods' },
+        { spec: { assumeRolePolicyDocument } },
+        { type: 'merge' },
+      );
+    await changeTrust(trustPolicy({}, 'eks.amazonaws.com'));
+    const distrusted = await untilTold(one, 'the trust to be missed', (message) => message !== waits);
+    await client.create(pods, podIn('trusted', 'two'));
+    expect(await untilTold(two, 'the other pod to be told')).toBe(distrusted);
+    await changeTrust(trustPolicy());
+    await untilPhase(client, 'trusted', 'two', 'Running');
+
+    await remove('trusted');
+    for (const name of ['pods', 'other']) await client.delete(podExecutionRoles, { name });
+  }, 90_000);
+
   it('gives its role to aws-auth, and launches nothing while it is not there', async () => {
     const { client } = test.product;
     await create('mapped');
@@ -111,26 +187,17 @@ describe('a profile', () => {
 
     // A pod that waits for something else is told about its role while that is not mapped.
     await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'mapped' } });
-    const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'none' } }];
-    await client.create(pods, podIn('mapped', 'one', { ...podIn('', '').spec, volumes }));
-    const untilTold = (what: string, holds: (message: string) => boolean): Promise<string> =>
-      until(
-        async () => {
-          const { status } = await client.get(pods, { namespace: 'mapped', name: 'one' });
-          const message = status?.conditions?.find(({ type }) => type === 'PodScheduled')?.message ?? '';
-          return holds(message) ? message : undefined;
-        },
-        { limitMs: 30_000, what }, // shorter than the minute after which a pod is looked at again anyway
-      );
-    const waits = await untilTold('the pod to wait for its claim', (message) => message !== '');
+    await createWaiting('mapped');
+    const one = { namespace: 'mapped', name: 'one' };
+    const waits = await untilTold(one, 'the pod to wait for its claim');
     const mapRoles = (text: string | undefined) =>
       client.patch(configMaps, AWS_AUTH, { data: { mapRoles: text ?? '' } }, { type: 'merge' });
     await mapRoles('[]');
-    expect(await untilTold('the role to be missed', (message) => message !== waits)).toBe(
+    expect(await untilTold(one, 'the role to be missed', (message) => message !== waits)).toBe(
       'Misconfigured Fargate Profile: fargate profile mapped blocked for new launches due to: Pod execution role is not found in auth config or does not have all required permissions for launching fargate pods.',
     );
     await mapRoles(data?.['mapRoles']);
-    await untilTold('the role to be back', (message) => message === waits);
+    await untilTold(one, 'the role to be back', (message) => message === waits);
     await remove('mapped');
   }, 90_000);
 

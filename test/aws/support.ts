@@ -1,8 +1,11 @@
 /** The product with its EKS API, and AWS clients that know nothing of it but its address. */
 import { EKSClient } from '@aws-sdk/client-eks';
 import { STSClient } from '@aws-sdk/client-sts';
-import { subnets } from '../../src/api/resources.ts';
+import type { PodExecutionRole } from '../../src/api/pod-execution-role.ts';
+import { podExecutionRoles, subnets } from '../../src/api/resources.ts';
+import { API_VERSION } from '../../src/core/names.ts';
 import { ensureAdminKey, type KeyPair } from '../../src/eks/access.ts';
+import type { KubeClient } from '../../src/kube/client.ts';
 import type { EksConfig } from '../../src/main/config.ts';
 import { startProduct, type TestProduct } from '../support/product.ts';
 
@@ -10,6 +13,36 @@ export const CLUSTER = 'test';
 export const REGION = 'local-1';
 export const ACCOUNT = '111122223333';
 export const ROLE = `arn:aws:iam::${ACCOUNT}:role/pods`;
+
+/** The trust policy of the user guide (spec/fargate.md §1.8), with a condition of choice. */
+export const trustPolicy = (
+  condition: object = {
+    ArnLike: { 'aws:SourceArn': `arn:aws:eks:${REGION}:${ACCOUNT}:fargateprofile/${CLUSTER}/*` },
+  },
+  service = 'eks-fargate-pods.amazonaws.com',
+) => ({
+  Version: '2012-10-17',
+  Statement: [
+    {
+      Effect: 'Allow',
+      Condition: condition,
+      Principal: { Service: service },
+      Action: 'sts:AssumeRole',
+    },
+  ],
+});
+
+/** A role of the account, with its trust policy. */
+export const roleObject = (name: string, assumeRolePolicyDocument: object): PodExecutionRole => ({
+  apiVersion: API_VERSION,
+  kind: 'PodExecutionRole',
+  metadata: { name },
+  spec: { arn: `arn:aws:iam::${ACCOUNT}:role/${name}`, assumeRolePolicyDocument },
+});
+
+/** Tells the cluster of a role: the first one makes all of them count. */
+export const createRole = (client: KubeClient, name: string, policy: object) =>
+  client.create(podExecutionRoles, roleObject(name, policy));
 
 export interface TestEks {
   readonly product: TestProduct;

@@ -36,6 +36,9 @@ import {
 } from './apiserver.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 
+/** The limits of an account, as an operator sets them. */
+type Limits = Partial<Pick<ControllerConfig, 'maxProfiles' | 'vcpuQuota' | 'launchRate' | 'accountBlocked'>>;
+
 /** Everything of a running test product. */
 export interface TestProduct {
   readonly client: KubeClient;
@@ -55,6 +58,8 @@ export interface TestProduct {
   restartApiServer(): Promise<void>;
   /** Kills the controller with SIGKILL. */
   kill(): Promise<void>;
+  /** Changes the limits of the account, for the next start of the controller. */
+  limit(limits: Limits): void;
   /** Starts the controller and waits until its webhook answers. */
   start(): Promise<void>;
   /** Names of the machines that exist. */
@@ -82,7 +87,7 @@ export const startProduct = async (
     readonly capacity?: Capacity;
     readonly kubelets?: boolean;
     readonly eks?: Partial<EksConfig>;
-    readonly limits?: Partial<Pick<ControllerConfig, 'maxProfiles' | 'vcpuQuota' | 'launchRate'>>;
+    readonly limits?: Limits;
     readonly balancing?: BalancingConfig;
     readonly faulty?: boolean;
   } = {},
@@ -128,52 +133,54 @@ export const startProduct = async (
   ]);
   const faults = options.faulty ? await startFaultProxy(config.server) : undefined;
   const reached = { ...config, server: faults?.url ?? config.server };
-  const settings = file(
-    'controller.json',
-    JSON.stringify({
-      kubeconfig: file('controller.conf', kubeconfigOf(reached, pki.controller)),
-      clusterName: 'test',
-      region: 'local-1',
-      webhook: {
-        address: '127.0.0.1',
-        port: webhookPort,
-        certificate: file('webhook.crt', pki.server.certificate),
-        key: file('webhook.key', pki.server.key),
-      },
-      cluster: {
-        server: config.server,
-        certificateAuthority: file('cluster-ca.crt', pki.ca),
-        clusterDns: '10.96.0.10',
-        clusterDomain: 'cluster.local',
-        resolver: '10.42.0.2',
-        registries: [],
-      },
-      provider: { kind: 'fake', directory: machines, capacity: options.capacity ?? ROOM },
-      ...(options.eks === undefined
-        ? {}
-        : {
-            eks: {
-              account: '111122223333',
-              http: { address: '127.0.0.1', port: eksPort },
-              https: {
-                address: '127.0.0.1',
-                port: eksTlsPort,
-                certificate: file('eks.crt', pki.server.certificate),
-                key: file('eks.key', pki.server.key),
-              },
-              kubernetesVersion: '1.36',
-              endpoint: config.server,
-              serviceCidr: '10.96.0.0/16',
-              issuer: 'https://kubernetes.default.svc',
-              ...options.eks,
-            } satisfies EksConfig,
-          }),
-      ...(options.balancing === undefined ? {} : { balancing: options.balancing }),
-      ...options.limits,
-      joinLimitSeconds: 60,
-      logLevel: 'info',
-    }),
-  );
+  const configure = (limits: Limits = {}): string =>
+    file(
+      'controller.json',
+      JSON.stringify({
+        kubeconfig: file('controller.conf', kubeconfigOf(reached, pki.controller)),
+        clusterName: 'test',
+        region: 'local-1',
+        webhook: {
+          address: '127.0.0.1',
+          port: webhookPort,
+          certificate: file('webhook.crt', pki.server.certificate),
+          key: file('webhook.key', pki.server.key),
+        },
+        cluster: {
+          server: config.server,
+          certificateAuthority: file('cluster-ca.crt', pki.ca),
+          clusterDns: '10.96.0.10',
+          clusterDomain: 'cluster.local',
+          resolver: '10.42.0.2',
+          registries: [],
+        },
+        provider: { kind: 'fake', directory: machines, capacity: options.capacity ?? ROOM },
+        ...(options.eks === undefined
+          ? {}
+          : {
+              eks: {
+                account: '111122223333',
+                http: { address: '127.0.0.1', port: eksPort },
+                https: {
+                  address: '127.0.0.1',
+                  port: eksTlsPort,
+                  certificate: file('eks.crt', pki.server.certificate),
+                  key: file('eks.key', pki.server.key),
+                },
+                kubernetesVersion: '1.36',
+                endpoint: config.server,
+                serviceCidr: '10.96.0.0/16',
+                issuer: 'https://kubernetes.default.svc',
+                ...options.eks,
+              } satisfies EksConfig,
+            }),
+        ...(options.balancing === undefined ? {} : { balancing: options.balancing }),
+        ...limits,
+        joinLimitSeconds: 60,
+        logLevel: 'info',
+      }),
+    );
+  const settings = configure(options.limits);
 
   const client = new KubeClient(config);
   await installProduct({ client, webhookUrl: `https://127.0.0.1:${webhookPort}`, webhookCa: pki.ca });
@@ -193,6 +200,7 @@ export const startProduct = async (
     },
     machineNames: () => readdirSync(machines).map((name) => name.replace(/\.json$/, '')),
     kill: () => end(controller),
+    limit: configure,
     start: async () => {
       controller = await launch(process.execPath, folder, [
         '--import',

@@ -13,7 +13,14 @@ const RBAC = 'rbac.authorization.k8s.io';
 const READ = ['get', 'list', 'watch'];
 
 /** Our kinds that people write. */
-const WRITTEN = ['fargateprofiles', 'networks', 'subnets', 'securitygroups', 'prefixlists'];
+const WRITTEN = [
+  'fargateprofiles',
+  'networks',
+  'subnets',
+  'securitygroups',
+  'prefixlists',
+  'podexecutionroles',
+];
 
 const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
   apiGroups: [group],
@@ -47,7 +54,7 @@ const rules = [
   rule('networking.k8s.io', ['ingresses/status'], ['patch']),
   rule('discovery.k8s.io', ['endpointslices'], READ),
   rule('coordination.k8s.io', ['leases'], READ),
-  rule(GROUP, ['networks', 'subnets', 'securitygroups', 'prefixlists'], READ),
+  rule(GROUP, ['networks', 'subnets', 'securitygroups', 'prefixlists', 'podexecutionroles'], READ),
   rule(SECURITY_GROUP_POLICIES.group, ['securitygrouppolicies'], READ),
   // The EKS API creates and deletes profiles, and each is held by a finalizer until its pods are gone.
   rule(GROUP, ['fargateprofiles'], [...READ, 'create', 'update', 'patch', 'delete']),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../pod.ts';
+import { NODE_MAPPING } from '../roles/mapping.ts';
 import { findingsOf, type Patient } from './findings.ts';
 
 const subnet = (name: string, cidr: string, type: 'private' | 'public' = 'private') => ({
@@ -20,11 +21,31 @@ const policy = (name: string, podSelector: object | null, ...groupIds: string[])
 
 const CIDRS = ['10.42.0.0/16'];
 
+const ROLE = 'arn:aws:iam::111122223333:role/pods';
+const POLICY = {
+  Statement: {
+    Effect: 'Allow',
+    Principal: { Service: 'eks-fargate-pods.amazonaws.com' },
+    Action: 'sts:AssumeRole',
+  },
+};
+const role = (arn: string) => ({
+  metadata: { name: 'pods' },
+  spec: { arn, assumeRolePolicyDocument: POLICY },
+});
+const roles = {
+  account: { partition: 'aws', region: 'local-1', account: '111122223333' },
+  cluster: 'c',
+  roles: [role(ROLE)],
+  mapRoles: [{ rolearn: ROLE, ...NODE_MAPPING }],
+};
+
 /** A cluster in which nothing is wrong. */
 const healthy: Patient = {
   network: { spec: { cidrs: CIDRS, clusterSecurityGroup: 'sg-cluster' } },
   places: { cidrs: CIDRS },
-  profiles: [{ metadata: { name: 'shop' }, spec: { subnets: ['a'] } }],
+  profiles: [{ metadata: { name: 'shop' }, spec: { subnets: ['a'], podExecutionRoleArn: ROLE } }],
+  roles,
   subnets: [subnet('a', '10.42.0.0/28'), subnet('edge', '10.42.9.0/24', 'public')],
   occupancy: { inUse: () => 10 },
   groupExists: (name) => name !== 'sg-gone',
@@ -51,6 +72,27 @@ describe('a doctor', () => {
       'network/cluster',
       /^dnsHostnames off/,
       /^kubectl patch network cluster .*"dnsHostnames":true/,
+    ],
+    [
+      'AccountBlocked',
+      { accountBlocked: true },
+      'configmap/cloister-system/cloister-facts',
+      /no pod is launched/,
+      /take accountBlocked out/,
+    ],
+    [
+      'RoleNotMapped',
+      { roles: { ...roles, mapRoles: [] } },
+      'fargateprofile/shop',
+      /^Misconfigured Fargate Profile: fargate profile shop .* auth config/,
+      /configmap aws-auth/,
+    ],
+    [
+      'RoleNotTrusting',
+      { roles: { ...roles, roles: [role(`${ROLE}-2`)] } },
+      'fargateprofile/shop',
+      /^there is no PodExecutionRole with the ARN/,
+      /^correct the PodExecutionRole/,
     ],
     [
       'ClusterGroupMissing',

@@ -1,5 +1,6 @@
 /** What is wrong with a cluster that runs Cloister, and what to do about each thing. */
 
+import { FACTS } from '../facts.ts';
 import { groupsOn } from '../groups/annotation.ts';
 import { counts, type GroupPolicy } from '../groups/policies.ts';
 import { dnsOff, dnsRemedy, NETWORK, type NetworkLike } from '../net/network.ts';
@@ -13,6 +14,7 @@ import {
   usableAddresses,
 } from '../placement/subnets.ts';
 import type { Pod } from '../pod.ts';
+import { type LaunchRoles, type RoleUser, roleProblem } from '../roles/launch.ts';
 
 /** One thing that is wrong. */
 export interface Finding {
@@ -31,9 +33,13 @@ export interface Patient {
   readonly network: NetworkLike | undefined;
   readonly places: Places;
   readonly profiles: readonly {
-    readonly metadata: { readonly name: string };
-    readonly spec: { readonly subnets?: readonly string[] };
+    readonly metadata: RoleUser;
+    readonly spec: { readonly subnets?: readonly string[]; readonly podExecutionRoleArn?: string };
   }[];
+  /** What pod execution roles are judged by; undefined where none is. */
+  readonly roles?: LaunchRoles | undefined;
+  /** The account may launch nothing. */
+  readonly accountBlocked?: boolean;
   readonly subnets: readonly SubnetLike[];
   readonly occupancy: Pick<Occupancy, 'inUse'>;
   readonly groupExists: (name: string) => boolean;
@@ -105,6 +111,36 @@ const ofProfiles = ({ profiles, subnets, places }: Patient): readonly Finding[] 
       },
     ];
   });
+
+const ofRoles = ({ profiles, roles }: Patient): readonly Finding[] =>
+  profiles.flatMap((profile) => {
+    const problem = roles && roleProblem(profile, roles);
+    if (problem === undefined) return [];
+    const { message, because } = problem;
+    return [
+      {
+        code: because === undefined ? 'RoleNotMapped' : 'RoleNotTrusting',
+        about: `fargateprofile/${profile.metadata.name}`,
+        problem: because ?? message,
+        remedy:
+          because === undefined
+            ? 'put the role back into kubectl -n kube-system edit configmap aws-auth (docs/aws-clients.md)'
+            : 'correct the PodExecutionRole, or create it (docs/aws-clients.md)',
+      },
+    ];
+  });
+
+const ofAccount = ({ accountBlocked }: Patient): readonly Finding[] =>
+  accountBlocked
+    ? [
+        {
+          code: 'AccountBlocked',
+          about: `configmap/${FACTS.namespace}/${FACTS.name}`,
+          problem: 'the account is blocked: no pod is launched',
+          remedy: "take accountBlocked out of the controller's configuration and start the controller again",
+        },
+      ]
+    : [];
 
 const ofSubnets = ({ subnets, places, occupancy }: Patient): readonly Finding[] =>
   subnets.flatMap((subnet): readonly Finding[] => {
@@ -222,7 +258,9 @@ const ofSurroundings = ({ webhooksAnswer, droppedUplink }: Patient): readonly Fi
 export const findingsOf = (patient: Patient): readonly Finding[] => [
   ...ofSurroundings(patient),
   ...ofNetwork(patient),
+  ...ofAccount(patient),
   ...ofProfiles(patient),
+  ...ofRoles(patient),
   ...ofSubnets(patient),
   ...ofPolicies(patient),
   ...ofGroups(patient),

@@ -19,10 +19,13 @@ const existing = (name: string, status?: ProfileStatus, deletionTimestamp?: stri
   spec: { selectors: SELECTORS },
   status: status && { status, selectors: SELECTORS },
 });
+const ACCOUNT = { partition: 'aws', region: 'local-1', account: '111122223333' };
+
 const cluster = (more: Partial<ClusterView> = {}): ClusterView => ({
   name: 'c',
   status: 'ACTIVE',
-  region: 'local-1',
+  account: ACCOUNT,
+  roles: [],
   profiles: [],
   subnets: [
     { metadata: { name: 'a' }, spec: { cidr: '10.0.0.0/24', zone: 'z1', type: 'private' } },
@@ -91,7 +94,11 @@ describe('refuseCreate', () => {
       'Fargate Profile creation for the Availability Zone z1 for Subnet a is not supported',
     ],
   ])('region %s with %j', (region, places, message) => {
-    const refusal = refuseCreate('new', { ...GOOD, subnets: ['a'] }, cluster({ region, places }));
+    const refusal = refuseCreate(
+      'new',
+      { ...GOOD, subnets: ['a'] },
+      cluster({ account: { ...ACCOUNT, region }, places }),
+    );
     expect(refusal?.message).toBe(message);
   });
 });

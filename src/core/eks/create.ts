@@ -10,7 +10,8 @@ import {
   type ProfileLimits,
   type RawSelector,
 } from '../profile/rules.ts';
-import { parseRole } from './arn.ts';
+import { checkTrust, type ExecutionRole, type RoleUser } from '../roles/launch.ts';
+import { type Account, parseRole } from './arn.ts';
 import type { Refusal } from './errors.ts';
 
 /** A profile's state (spec/fargate.md §1.6). */
@@ -18,7 +19,7 @@ export type ProfileStatus = 'CREATING' | 'ACTIVE' | 'DELETING' | 'CREATE_FAILED'
 
 /** What is read of a profile that exists. */
 export interface ExistingProfile {
-  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string | undefined };
+  readonly metadata: RoleUser & { readonly deletionTimestamp?: string | undefined };
   readonly spec: { readonly selectors: Selectors; readonly podExecutionRoleArn?: string };
   readonly status?:
     | {
@@ -57,8 +58,9 @@ export interface ProfileInput {
 export interface ClusterView {
   readonly name: string;
   readonly status: 'ACTIVE' | 'CREATING' | 'DELETING' | 'FAILED' | 'UPDATING' | 'PENDING';
-  readonly region: string;
+  readonly account: Account;
   readonly profiles: readonly ExistingProfile[];
+  readonly roles: readonly ExecutionRole[];
   readonly subnets: readonly SubnetLike[];
   readonly places: Places;
   readonly limits: ProfileLimits;
@@ -116,17 +118,21 @@ const busy = (
   return busyWith(verb, name, profile, { name: other.metadata.name, status: profileStatus(other) });
 };
 
-/** The pod execution role's form (spec/fargate.md §1.8); whom it trusts only IAM knows. */
-const checkRole = (arn: string | null | undefined): string | undefined =>
+/** The pod execution role's form, and whether it trusts the service (spec/fargate.md §1.8). */
+const checkRole = (
+  arn: string | null | undefined,
+  profile: RoleUser,
+  { name, account, roles }: ClusterView,
+): string | undefined =>
   parseRole(arn ?? '') === undefined
     ? `podExecutionRoleArn ${JSON.stringify(arn ?? '')} must have the form arn:aws:iam::<account>:role/<name>, with no path`
-    : undefined;
+    : checkTrust(arn ?? '', profile, { roles, account, cluster: name });
 
 /** First wrong parameter of a profile. */
-const checkInput = (input: ProfileInput, cluster: ClusterView): string | undefined =>
+const checkInput = (profile: string, input: ProfileInput, cluster: ClusterView): string | undefined =>
   checkSelectors(input.selectors, cluster.limits) ??
-  checkRole(input.podExecutionRoleArn) ??
-  checkSubnets(input.subnets, cluster.subnets, cluster.region, cluster.places) ??
+  checkRole(input.podExecutionRoleArn, { name: profile }, cluster) ??
+  checkSubnets(input.subnets, cluster.subnets, cluster.account.region, cluster.places) ??
   checkTags(input.tags);
 
 /**
@@ -142,7 +148,7 @@ export const refuseCreate = (
   if (wrongName !== undefined) return invalid(wrongName, cluster.name, profile);
   if (cluster.profiles.some(({ metadata }) => metadata.name === profile)) return nameTaken(cluster.name);
   if (cluster.status !== 'ACTIVE') return notActive(cluster.name);
-  const wrong = checkInput(input, cluster);
+  const wrong = checkInput(profile, input, cluster);
   if (wrong !== undefined) return invalid(wrong, cluster.name, profile);
   const other = busy('create', cluster, profile);
   if (other !== undefined) return other;
@@ -169,6 +175,14 @@ export const refuseDelete = (profile: string, cluster: ClusterView): Refusal | u
   return busy('delete', cluster, profile);
 };
 
+/** A role that stays as it was is not judged again: what is wrong with it must not keep anything else from changing. */
+const checkChangedRole = (
+  arn: string | null | undefined,
+  { metadata, spec }: ExistingProfile,
+  cluster: ClusterView,
+): string | undefined =>
+  arn == null || arn === spec.podExecutionRoleArn ? undefined : checkRole(arn, metadata, cluster);
+
 /** Why a profile cannot be updated; `input` is the profile as it would be afterwards. */
 export const refuseUpdate = (
   profile: string,
@@ -180,8 +194,8 @@ export const refuseUpdate = (
   if (cluster.status !== 'ACTIVE') return notActive(cluster.name);
   const wrong =
     checkSelectors(input.selectors, cluster.limits) ??
-    (input.podExecutionRoleArn == null ? undefined : checkRole(input.podExecutionRoleArn)) ??
-    checkSubnets(input.subnets, cluster.subnets, cluster.region, cluster.places);
+    checkChangedRole(input.podExecutionRoleArn, found, cluster) ??
+    checkSubnets(input.subnets, cluster.subnets, cluster.account.region, cluster.places);
   if (wrong !== undefined) return invalid(wrong, cluster.name, profile);
   const status = profileStatus(found);
   return BUSY.includes(status)

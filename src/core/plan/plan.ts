@@ -47,6 +47,9 @@ export interface Surroundings {
   readonly places: Places;
   readonly network?: Situation['network'];
   readonly groupExists?: Situation['groupExists'];
+  readonly roles?: Situation['roles'];
+  readonly quotaMilliCpu?: number;
+  readonly accountBlocked?: boolean;
   /** Where pods get their security groups from; without it, only their annotation tells. */
   readonly groups?: GroupKnowledge;
 }

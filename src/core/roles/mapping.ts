@@ -18,8 +18,7 @@ interface RoleMapping {
 
 const isMapping = (entry: unknown): entry is RoleMapping => typeof entry === 'object' && entry !== null;
 
-/** Whether the list names the role, whatever it is mapped to. */
-export const namesRole = (mapRoles: readonly unknown[], role: string): boolean =>
+const namesRole = (mapRoles: readonly unknown[], role: string): boolean =>
   mapRoles.some((entry) => isMapping(entry) && entry.rolearn === role);
 
 /** Whether nodes may be launched with the role: it is mapped to a node's name and to all groups of nodes. */
@@ -30,6 +29,6 @@ export const mayLaunch = (mapRoles: readonly unknown[], role: string): boolean =
     return Array.isArray(groups) && NODE_MAPPING.groups.every((group) => groups.includes(group));
   });
 
-/** The text of a pod whose profile's role is not mapped (spec/fargate.md §11.4). */
-export const roleNotMapped = (profile: string): string =>
-  `Misconfigured Fargate Profile: fargate profile ${profile} blocked for new launches due to: Pod execution role is not found in auth config or does not have all required permissions for launching fargate pods.`;
+/** The list with the role mapped in it; the list itself where it names the role, whatever that is mapped to. */
+export const withMapping = (mapRoles: readonly unknown[], rolearn: string): readonly unknown[] =>
+  namesRole(mapRoles, rolearn) ? mapRoles : [...mapRoles, { rolearn, ...NODE_MAPPING }];

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { type ExistingMachine, Occupancy } from '../placement/occupancy.ts';
 import type { Pod } from '../pod.ts';
 import { Matcher } from '../profile/match.ts';
+import type { ExecutionRole } from '../roles/launch.ts';
+import { NODE_MAPPING } from '../roles/mapping.ts';
 import { decide, type Refusal, type SchedulingProfile, type Situation } from './decide.ts';
 
 const pod = (over: { labels?: Record<string, string>; spec?: Partial<Pod['spec']> } = {}): Pod => ({
@@ -52,6 +54,15 @@ describe('limits of the account', () => {
     });
   });
 
+  it('keep all pods waiting while it is blocked, in the text of the original', () => {
+    expect(decide({ ...small, accountBlocked: true, quotaMilliCpu: 0 })).toEqual({
+      runs: false,
+      reason: 'Unschedulable',
+      message: 'Your AWS account is currently blocked and thus cannot launch any Fargate pods',
+    });
+    expect(decide({ ...small, accountBlocked: false })).toMatchObject({ runs: true });
+  });
+
   it.each([
     ['us-gov-west-1', {}, 'Fargate is not supported in the requested region: us-gov-west-1'],
     ['local-1', { zones: ['z2'] }, 'The cluster has no private subnet'],
@@ -59,11 +70,18 @@ describe('limits of the account', () => {
     expect(decide({ ...small, region, places })).toMatchObject({ runs: false, message });
   });
 
-  it('keep pods waiting whose role is not mapped, and no others', () => {
+  it('keep pods waiting whose role is not mapped or cannot be taken, and no others', () => {
     const role = 'arn:aws:iam::111122223333:role/pods';
     const spec = { selectors: [{ namespace: 'apps' }], podExecutionRoleArn: role };
     const withRole = { ...small, profiles: profiles({ metadata: { name: 'apps' }, spec }) };
-    const mapped = (roles: readonly string[]) => ({ mayLaunch: (one: string) => roles.includes(one) });
+    const mapped = (names: readonly string[], roles: readonly ExecutionRole[] = []) => ({
+      roles: {
+        roles,
+        account: { partition: 'aws', region: 'local-1', account: '111122223333' },
+        cluster: 'c',
+        mapRoles: names.map((rolearn) => ({ rolearn, ...NODE_MAPPING })),
+      },
+    });
     expect(decide({ ...withRole, ...mapped([role]) })).toMatchObject({ runs: true });
     expect(decide({ ...small, ...mapped([]) })).toMatchObject({ runs: true });
     expect(decide({ ...withRole, ...mapped([]) })).toEqual({
@@ -71,6 +89,14 @@ describe('limits of the account', () => {
       reason: 'Unschedulable',
       message:
         'Misconfigured Fargate Profile: fargate profile apps blocked for new launches due to: Pod execution role is not found in auth config or does not have all required permissions for launching fargate pods.',
+    });
+    const other = { metadata: { name: 'o' }, spec: { arn: `${role}-2`, assumeRolePolicyDocument: {} } };
+    expect(decide({ ...withRole, ...mapped([role], [other]) })).toEqual({
+      runs: false,
+      reason: 'Unschedulable',
+      message:
+        'Misconfigured Fargate Profile: fargate profile apps blocked for new launches due to: Failed to assume PodExecutionRole; Please make sure the role exists and trusts the eks-fargate-pods.amazonaws.com service principal',
+      because: `there is no PodExecutionRole with the ARN ${role}`,
     });
   });
 

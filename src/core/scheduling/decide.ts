@@ -22,7 +22,7 @@ import { suitabilityOf } from '../placement/suitability.ts';
 import type { Neighbourhood } from '../placement/topology.ts';
 import type { Pod } from '../pod.ts';
 import { isOptedOut, type Matcher, type Profile, profileMatches } from '../profile/match.ts';
-import { roleNotMapped } from '../roles/mapping.ts';
+import { type LaunchRoles, type RoleUser, roleProblem } from '../roles/launch.ts';
 import { requestsOf } from '../sizing/requests.ts';
 import { sizeFor } from '../sizing/size.ts';
 import type { Policy } from '../validation/policy.ts';
@@ -32,6 +32,7 @@ import { timedOut } from './timed-out.ts';
 
 /** What the decision reads of a FargateProfile. */
 export interface SchedulingProfile extends Profile {
+  readonly metadata: RoleUser;
   readonly spec: Profile['spec'] & {
     readonly subnets?: readonly string[];
     readonly policy?: Policy;
@@ -57,8 +58,10 @@ export interface Situation {
   readonly network?: NetworkLike | undefined;
   /** Whether there is a security group of that name; undefined for all of them. */
   readonly groupExists?: (group: string) => boolean;
-  /** Whether nodes may be launched with a pod execution role; undefined for all of them. */
-  readonly mayLaunch?: (role: string) => boolean;
+  /** What pod execution roles are judged by; undefined where the cluster has no account, and none is. */
+  readonly roles?: LaunchRoles | undefined;
+  /** The account may launch nothing at all. */
+  readonly accountBlocked?: boolean;
   /** vCPU of all pods together, in thousandths; undefined for no limit (spec/fargate.md §11.3). */
   readonly quotaMilliCpu?: number;
 }
@@ -92,6 +95,9 @@ const no = (reason: Refusal['reason'], message: string): Refusal => ({ runs: fal
 const QUOTA_REACHED =
   'Your AWS account has reached the limit on the number of Fargate pods it can run concurrently';
 
+/** The text of the original for an account that may launch nothing (spec/fargate.md §11.4). */
+const ACCOUNT_BLOCKED = 'Your AWS account is currently blocked and thus cannot launch any Fargate pods';
+
 /**
  * Decides about a pod that admission has given to us.
  * @throws QuantityError when a quantity of the pod is malformed, which the API server does not store
@@ -103,9 +109,8 @@ export const decide = (situation: Situation): Verdict => {
   if (typeof found === 'string') return no('Unschedulable', found);
   if (!regionAllowed(region, places))
     return no('Unschedulable', `Fargate is not supported in the requested region: ${region}`);
-  const { podExecutionRoleArn: role } = found.spec;
-  if (role !== undefined && situation.mayLaunch?.(role) === false)
-    return no('Unschedulable', roleNotMapped(found.metadata.name));
+  const misconfigured = situation.roles && roleProblem(found, situation.roles);
+  if (misconfigured !== undefined) return { ...misconfigured, runs: false, reason: 'Unschedulable' };
 
   const { policy = {} } = found.spec;
   const violations = violationsOf(pod, policy, situation.claims);
@@ -118,6 +123,7 @@ export const decide = (situation: Situation): Verdict => {
   const sizing = sizeFor(requestsOf(pod));
   if ('tooLarge' in sizing) return no(sizing.tooLarge.reason, sizing.tooLarge.message);
 
+  if (situation.accountBlocked) return no('Unschedulable', ACCOUNT_BLOCKED);
   const { quotaMilliCpu = Infinity, occupancy } = situation;
   if (occupancy.used.milliCpu + sizing.ok.milliCpu > quotaMilliCpu) return no('Unschedulable', QUOTA_REACHED);
 
