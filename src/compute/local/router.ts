@@ -47,9 +47,11 @@ const hasLink = async (namespace: string, link: string): Promise<boolean> =>
  */
 export const createRouter = async (router: { name: string; egress: boolean }): Promise<void> => {
   await addNamespace(router.name);
-  // Strict reverse-path filtering: with one route per address, nobody sends from an address not its own.
+  // Strict reverse-path filtering: with one route per address, nobody sends from an address not its own, nor says
+  // itself which way a packet takes.
   await settings(router.name, {
     'ipv4/ip_forward': '1',
+    'ipv4/conf/all/accept_source_route': '0',
     'ipv4/conf/all/rp_filter': '1',
     'ipv4/conf/default/rp_filter': '1',
     'ipv6/conf/all/disable_ipv6': '1',

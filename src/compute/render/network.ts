@@ -4,13 +4,14 @@ import { GUEST_MAC, NODE_ADDRESS, ROUTER_ADDRESS, ROUTER_MAC, TAP_ADDRESS, TAP_M
 
 /**
  * Takes the machine's address off `eth0` and routes it, and the node's link-local address, to `tap0`. Neighbour
- * entries are fixed on both sides of the tap, so a guest can neither be asked who it is nor pretend.
+ * entries are fixed on both sides of the tap, which takes no ARP at all: a guest can neither be asked who it is nor
+ * pretend, nor fill the table of neighbours, which is one for all namespaces of a host (arp(7), `gc_thresh3`).
  */
 export const networkBatch = (machine: Machine): readonly string[] => {
   const { address } = machine.placement;
   return [
     'tuntap add dev tap0 mode tap',
-    `link set dev tap0 address ${TAP_MAC}`,
+    `link set dev tap0 address ${TAP_MAC} arp off`,
     `address add ${TAP_ADDRESS}/32 dev tap0`,
     'link set dev tap0 up',
     'address flush dev eth0',
