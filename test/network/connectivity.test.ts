@@ -31,7 +31,6 @@ import {
   barePlace,
   inside,
 } from '../support/bare-machine.ts';
-import { counterAt, refusedAt } from '../support/filters.ts';
 
 const CLUSTER = 'bare';
 const KUBELET = 10_250;
@@ -132,8 +131,7 @@ const bare: Place = {
   },
   firewall: (party) => firewalls.get(party) as Firewall,
   run: (party, script) => inside(namespaceOf(party), `PATH=${components}${delimiter}$PATH\n${script}`),
-  refused: (party) => refusedAt(machine(party).outside),
-  counter: (party, name) => counterAt(machine(party).outside, name),
+  outside: (party) => machine(party).outside,
 };
 
 beforeAll(async () => {

@@ -10,13 +10,15 @@ import { judge } from '../../src/core/firewall/judge.ts';
 import type { Group, GroupRule, List } from '../../src/core/firewall/world.ts';
 import { parseAddress } from '../../src/core/net/ipv4.ts';
 import { until } from '../../src/host/wait.ts';
+import { counterAt, refusedAt } from '../support/filters.ts';
+import { sctpProbe } from '../support/frames.ts';
 
 /** Pods `a` (group front) and `b` (group back), and the node of `c` (the cluster security group). */
 export type MachineParty = 'a' | 'b' | 'c';
 /** Control plane, a pod of the ordinary node (namespace other), a host outside the VPC. */
 export type OtherParty = 'control' | 'plain' | 'far';
 export type Party = MachineParty | OtherParty;
-type Protocol = 'tcp' | 'udp' | 'icmp';
+type Protocol = 'tcp' | 'udp' | 'sctp' | 'icmp';
 
 /** Group names of `a` and `b`. */
 export const FRONT = 'connectivity-front';
@@ -30,8 +32,10 @@ export const OTHER_NS = 'connectivity-other';
 export const HTTP = 8080;
 export const UDP = 8081;
 /** Ports that nobody serves: what gets there is answered with a refusal by the host, not by the filter. */
-const CLOSED_TCP = 8088;
+export const CLOSED_TCP = 8088;
 const CLOSED_UDP = 8089;
+/** No host here speaks SCTP: what gets there is answered with a refusal of the protocol, whatever the port. */
+const SCTP = 8090;
 const KUBELET = 10250;
 const API_SERVER = 6443;
 const DNS = 53;
@@ -50,12 +54,10 @@ export interface Place {
   apply(state: State): Promise<void>;
   /** The firewall that a machine should have now. */
   firewall(machine: MachineParty): Firewall;
-  /** Runs a shell script as a party; busybox and agnhost are on its PATH. */
+  /** Runs a shell script as a party; busybox, agnhost and perl are on its PATH. */
   run(party: Party, script: string): Promise<string>;
-  /** Packets by refused connection, as `source destination protocol port`, at a machine. */
-  refused(machine: MachineParty): Promise<ReadonlyMap<string, number>>;
-  /** A named counter's packets at a machine. */
-  counter(machine: MachineParty, name: string): Promise<number>;
+  /** Namespace where a machine's filter is. */
+  outside(machine: MachineParty): string;
 }
 
 type Probe = readonly [
@@ -71,9 +73,11 @@ const yes = (from: Party, protocol: Protocol, port: number | undefined, to: Part
 const no = (from: Party, protocol: Protocol, port: number | undefined, to: Party): Probe =>
   [from, protocol, port, to, false] as const;
 
-const anywhere = { cidr: '0.0.0.0/0' };
+/** The peer that everybody is. */
+export const anywhere = { cidr: '0.0.0.0/0' };
 const all: GroupRule = { protocol: '-1', peers: [anywhere] };
-const tcp = (port: number, ...peers: GroupRule['peers']): GroupRule => ({
+/** A rule for one port of TCP. */
+export const tcp = (port: number, ...peers: GroupRule['peers']): GroupRule => ({
   protocol: 'tcp',
   ports: { from: port, to: port },
   peers,
@@ -82,7 +86,11 @@ const tcp = (port: number, ...peers: GroupRule['peers']): GroupRule => ({
  * A group that keeps the node of its machines in the cluster, whatever else it allows: groups filter the node's
  * own traffic, too (spec/fargate.md §6.1), and a guest is asked by way of its kubelet.
  */
-const group = (name: string, ingress: readonly GroupRule[], egress: readonly GroupRule[] = [all]): Group => ({
+export const group = (
+  name: string,
+  ingress: readonly GroupRule[],
+  egress: readonly GroupRule[] = [all],
+): Group => ({
   metadata: { name },
   spec: { ingress: [...ingress, tcp(KUBELET, anywhere)], egress: [...egress, tcp(API_SERVER, anywhere)] },
 });
@@ -162,6 +170,32 @@ const scenarios = (address: (party: Party) => string): readonly Scenario[] => {
         no('a', 'udp', UDP - 1, 'b'),
         yes('a', 'icmp', undefined, 'b'),
         no('plain', 'icmp', undefined, 'b'),
+      ],
+    },
+    {
+      name: 'SCTP by its number and among all protocols, by its name in a policy',
+      groups: [
+        group(FRONT, [all]),
+        group(BACK, [{ protocol: '132', ports: { from: SCTP, to: SCTP + 1 }, peers: [anywhere] }]),
+      ],
+      policies: [
+        policy(
+          'sctp',
+          within({
+            podSelector: { matchLabels: { app: 'a' } },
+            ingress: [{ ports: [{ protocol: 'SCTP', port: SCTP }] }],
+          }),
+        ),
+      ],
+      probes: [
+        yes('a', 'sctp', SCTP, 'b'),
+        yes('plain', 'sctp', SCTP + 1, 'b'),
+        no('far', 'sctp', SCTP + 2, 'b'),
+        no('a', 'tcp', SCTP, 'b'),
+        yes('control', 'sctp', SCTP, 'a'),
+        no('far', 'sctp', SCTP + 1, 'a'),
+        no('plain', 'udp', SCTP, 'a'),
+        yes('b', 'sctp', SCTP + 2, 'control'),
       ],
     },
     {
@@ -334,17 +368,21 @@ const title = ([from, protocol, port, to, allowed]: Probe): string =>
   `${from} ${allowed ? 'reaches' : 'does not reach'} ${to} by ${protocol}${port === undefined ? '' : ` ${port}`}`;
 
 const isMachine = (party: Party): party is MachineParty => ['a', 'b', 'c'].includes(party);
-const NUMBER = { tcp: 6, udp: 17, icmp: 1 } as const;
+const NUMBER = { tcp: 6, udp: 17, sctp: 132, icmp: 1 } as const;
+
+/** Leaves in `$said` what came of an attempt. */
+const attempt = (protocol: Protocol, address: string, port = 0): string => {
+  if (protocol === 'icmp')
+    return `busybox ping -c 1 -W 1 ${address} >/dev/null 2>&1 && said=OK || said=TIMEOUT`;
+  if (protocol === 'sctp') return `said=$(${sctpProbe(address, port)} 2>&1)`;
+  return `said=$(agnhost connect --timeout=1s --protocol=${protocol} ${address}:${port} 2>&1) && said=OK`;
+};
 
 /** Prints `INDEX passed`, `INDEX lost` or what else was said, for each probe; all at the same time. */
 const script = (probes: readonly Probe[], address: (party: Party) => string): string =>
   [
     ...probes.map(([, protocol, port, to], index) => {
-      const attempt =
-        protocol === 'icmp'
-          ? `busybox ping -c 1 -W 1 ${address(to)} >/dev/null 2>&1 && said=OK || said=TIMEOUT`
-          : `said=$(agnhost connect --timeout=1s --protocol=${protocol} ${address(to)}:${port} 2>&1) && said=OK`;
-      return `(${attempt}; echo "${index} $said") &`;
+      return `(${attempt(protocol, address(to), port)}; echo "${index} $said") &`;
     }),
     'wait',
   ].join('\n');
@@ -371,7 +409,7 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
   };
 
   const notes = async (): Promise<ReadonlyMap<string, number>> => {
-    const all = await Promise.all(MACHINES.map((machine) => place().refused(machine)));
+    const all = await Promise.all(MACHINES.map((machine) => refusedAt(place().outside(machine))));
     const sum = new Map<string, number>();
     for (const [key, packets] of all.flatMap((one) => [...one])) {
       sum.set(key, (sum.get(key) ?? 0) + packets);
@@ -468,7 +506,7 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
       const before = await answers();
       await until(async () => (await answers()) > before, { limitMs, what, everyMs: 200 });
     };
-    const refusedNow = async (): Promise<number> => place().counter('b', 'group-ingress');
+    const refusedNow = async (): Promise<number> => counterAt(place().outside('b'), 'group-ingress');
 
     it(
       'goes on under rules that still allow it, and stops under others',
@@ -511,12 +549,12 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
       'cannot speak from an address that is not its own',
       async () => {
         const other = address('b');
-        const before = await place().counter('c', 'spoofed');
+        const before = await counterAt(place().outside('c'), 'spoofed');
         await place().run(
           'c',
           `ip addr add ${other}/32 dev lo; busybox ping -c 1 -W 1 -I ${other} ${address('control')} >/dev/null 2>&1 && echo answered; ip addr del ${other}/32 dev lo`,
         );
-        expect(await place().counter('c', 'spoofed')).toBeGreaterThan(before);
+        expect(await counterAt(place().outside('c'), 'spoofed')).toBeGreaterThan(before);
       },
       limitMs,
     );
@@ -528,12 +566,12 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
           ['metadata', '169.254.169.254'],
           ['link-local', '169.254.7.7'],
         ] as const) {
-          const before = await place().counter('c', counter);
+          const before = await counterAt(place().outside('c'), counter);
           await place().run(
             'c',
             `agnhost connect --timeout=1s ${to}:80 >/dev/null 2>&1 && echo open || echo shut`,
           );
-          expect(await place().counter('c', counter), counter).toBeGreaterThan(before);
+          expect(await counterAt(place().outside('c'), counter), counter).toBeGreaterThan(before);
         }
       },
       limitMs,

@@ -5,6 +5,7 @@ import type { Entry, Run } from '../../src/cluster/image.ts';
 import { exec } from '../../src/host/exec.ts';
 import { busyboxImage } from '../../src/tool/images.ts';
 import { pythonPrograms } from '../aws/python.ts';
+import { foldersOf, librariesOf } from './linked.ts';
 
 /** Where packages are in the image. */
 const SITE = 'site';
@@ -46,18 +47,6 @@ const compiledOf = (path: string): string | undefined => {
   return file === undefined ? undefined : join(cache, file);
 };
 
-/** Shared libraries that programs are linked with, by ldd(1). */
-const librariesOf = async (programs: readonly string[]): Promise<readonly string[]> => {
-  const list = await exec('ldd', programs);
-  return [...new Set([...list.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path = '']) => path))];
-};
-
-const folders = (paths: readonly string[]): readonly Entry[] => {
-  const all = new Set<string>();
-  for (const path of paths) for (let at = dirname(path); at !== '/'; at = dirname(at)) all.add(at);
-  return [...all].toSorted().map((path) => ({ type: 'directory', path }));
-};
-
 /** Root file system: busybox, `python3`, its standard library, boto3. */
 export const pythonImage = async (): Promise<{ readonly entries: readonly Entry[]; readonly run: Run }> => {
   const venv = join(await pythonPrograms(), '..');
@@ -77,7 +66,7 @@ export const pythonImage = async (): Promise<{ readonly entries: readonly Entry[
   return {
     entries: [
       ...entries,
-      ...folders([program, join(library, 'os.py'), ...linked]),
+      ...foldersOf([program, join(library, 'os.py'), ...linked]),
       { type: 'copy', path: program, from: program },
       ...linked.map((path): Entry => ({ type: 'copy', path, from: path })),
       ...modulesIn(library, library, (name) => !LEFT_OUT.test(name)),

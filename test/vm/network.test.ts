@@ -35,8 +35,8 @@ import {
   UDP,
 } from '../suites/connectivity.ts';
 import { inside } from '../support/bare-machine.ts';
-import { counterAt, refusedAt } from '../support/filters.ts';
 import { apply, kubectl, read } from '../support/kubectl.ts';
+import { perlEntries } from '../support/linked.ts';
 import { machineOfPod, readyNamespace, readyPod, removeFargateNamespace } from '../support/machines.ts';
 
 const {
@@ -170,14 +170,17 @@ const guests: Place = {
   },
   firewall: (party) => firewalls.get(party) as Firewall,
   run,
-  refused: (party) => refusedAt(machineNamespace(party)),
-  counter: (party, name) => counterAt(machineNamespace(party), name),
+  outside: machineNamespace,
 };
 
 beforeAll(async () => {
   const { entries, run: settings } = await busyboxImage();
   await publishImage(state, findCluster(cluster, state).registry, IMAGE, {
-    entries: [...entries, { type: 'copy', path: 'bin/agnhost', from: join(components, 'agnhost') }],
+    entries: [
+      ...entries,
+      ...(await perlEntries()),
+      { type: 'copy', path: 'bin/agnhost', from: join(components, 'agnhost') },
+    ],
     run: settings,
   });
   await apply(
