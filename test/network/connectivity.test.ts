@@ -23,6 +23,7 @@ import {
   type Place,
   UDP,
 } from '../suites/connectivity.ts';
+import { forgery } from '../suites/forgery.ts';
 import {
   type BareMachine,
   type BarePlace,
@@ -161,3 +162,4 @@ afterAll(async () => {
 }, 60_000);
 
 connectivity(() => bare, 20_000);
+forgery(() => bare, 20_000);

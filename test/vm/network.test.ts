@@ -34,6 +34,7 @@ import {
   type Place,
   UDP,
 } from '../suites/connectivity.ts';
+import { forgery } from '../suites/forgery.ts';
 import { inside } from '../support/bare-machine.ts';
 import { apply, kubectl, read } from '../support/kubectl.ts';
 import { perlEntries } from '../support/linked.ts';
@@ -218,3 +219,4 @@ afterAll(async () => {
 }, 300_000);
 
 connectivity(() => guests, 60_000);
+forgery(() => guests, 60_000);
