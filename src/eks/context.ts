@@ -56,6 +56,8 @@ export interface EksContext {
   /** As kept up to date by watches; for reading only, changes look at the API server itself. */
   readonly profiles: { get(name: string): FargateProfile | undefined; list(): readonly FargateProfile[] };
   readonly subnets: () => readonly Subnet[];
+  /** The list `mapRoles` of `aws-auth`. */
+  readonly mapRoles: () => readonly unknown[];
   readonly serviceAccount: (namespace: string, name: string) => Promise<ServiceAccount | undefined>;
   /** Milliseconds since 1970. */
   readonly now: () => number;

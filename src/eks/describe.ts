@@ -14,7 +14,8 @@ export const usableSubnets = (all: readonly Subnet[], places: Places): readonly 
     .usable.map(({ name }) => name)
     .toSorted();
 
-const seconds = (time: string | undefined): number => Math.floor(Date.parse(time ?? '') / 1000);
+/** Seconds since 1970 of a time as objects have it. */
+export const seconds = (time: string | undefined): number => Math.floor(Date.parse(time ?? '') / 1000);
 
 /** A profile (spec/fargate.md §1.1). Subnets are the resolved list, also when the profile names none. */
 export const describeProfile = (

@@ -5,6 +5,7 @@ import { fastify } from 'fastify';
 import { ERROR_TYPES, statusOf } from '../core/eks/errors.ts';
 import { clusterRoutes } from './clusters.ts';
 import type { EksContext } from './context.ts';
+import { entryRoutes } from './entries.ts';
 import type { EksInstance } from './instance.ts';
 import { profileRoutes } from './profile-routes.ts';
 import { tagRoutes } from './tags.ts';
@@ -71,6 +72,7 @@ export const openApiDocument = async (cluster: string): Promise<object> => {
   await describeApi(server, cluster);
   profileRoutes(server, context, services);
   clusterRoutes(server, context);
+  entryRoutes(server, context);
   tagRoutes(server, context, services);
   await server.ready();
   const document = server.swagger();

@@ -53,9 +53,19 @@ export const ProfilePath = Type.Object({
   fargateProfileName: Type.String({ description: 'Name of the profile.' }),
 });
 
+export const EntryPath = Type.Object({
+  name: Type.String({ description: 'Name of the cluster.' }),
+  principalArn: Type.String({ description: 'ARN of a pod execution role.' }),
+});
+
 /** Query parameters are texts, and may be given more than once; the services look at them themselves. */
 const Parameter = Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())]));
 export const PageQuery = Type.Object({ maxResults: Parameter, nextToken: Parameter });
+export const EntriesQuery = Type.Object({
+  maxResults: Parameter,
+  nextToken: Parameter,
+  associatedPolicyArn: Parameter,
+});
 export const VersionsQuery = Type.Object({
   maxResults: Parameter,
   nextToken: Parameter,
@@ -101,6 +111,30 @@ export const ProfilesAnswer = Type.Object({
   nextToken: NullableText,
 });
 export const ClustersAnswer = Type.Object({ clusters: Type.Array(Type.String()), nextToken: NullableText });
+export const EntriesAnswer = Type.Object({
+  accessEntries: Type.Array(Type.String()),
+  nextToken: NullableText,
+});
+export const EntryAnswer = Type.Object({
+  accessEntry: Type.Object({
+    clusterName: Type.String(),
+    principalArn: Type.String(),
+    kubernetesGroups: Type.Array(Type.String()),
+    accessEntryArn: Type.String(),
+    createdAt: Timestamp,
+    modifiedAt: Timestamp,
+    tags: Type.Record(Type.String(), Type.String()),
+    username: Type.String(),
+    type: Type.Literal('FARGATE_LINUX'),
+  }),
+});
+/** Access policies are for people; the entries of nodes have none. */
+export const AssociatedPoliciesAnswer = Type.Object({
+  clusterName: Type.String(),
+  principalArn: Type.String(),
+  associatedAccessPolicies: Type.Array(Type.Object({}), { maxItems: 0 }),
+  nextToken: NullableText,
+});
 export const TagsAnswer = Type.Object({ tags: Type.Record(Type.String(), Type.String()) });
 export const EmptyAnswer = Type.Object({});
 

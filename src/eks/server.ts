@@ -11,6 +11,7 @@ import type { SignedRequest } from '../core/eks/sigv4.ts';
 import { ANONYMOUS, authenticate, type Principal } from './authenticate.ts';
 import { clusterRoutes } from './clusters.ts';
 import type { EksContext } from './context.ts';
+import { entryRoutes } from './entries.ts';
 import { refusalOf } from './failures.ts';
 import { refuseAction, throttle } from './gate.ts';
 import { bytesOf, parseBody, sendRefusal, signedRequest } from './http.ts';
@@ -35,6 +36,9 @@ export interface EksOptions {
 /** Largest request in bytes: ten times the largest profile. */
 const BODY_LIMIT = 256 * 1024;
 
+/** Longest part of a path, as IAM has ARNs of at most 2048 characters, each of which may be escaped. */
+const LONGEST_PARAMETER = 3 * 2048;
+
 const UNREADABLE: Refusal = {
   type: 'SerializationException',
   message: 'The target of the request has a broken escape, or a path with empty, . or .. segments.',
@@ -47,7 +51,10 @@ export const eksServer = async ({ context, services, tls, anonymous = false }: E
     bodyLimit: BODY_LIMIT,
     forceCloseConnections: true,
     genReqId: () => randomUUID(),
-    routerOptions: { querystringParser: (text) => ({ ...parseTarget(`/?${text}`)?.query }) },
+    routerOptions: {
+      querystringParser: (text) => ({ ...parseTarget(`/?${text}`)?.query }),
+      maxParamLength: LONGEST_PARAMETER,
+    },
     frameworkErrors: (error, _request, reply) => sendRefusal(reply, refusalOf(error)),
     clientErrorHandler: (_error, socket) => {
       if (socket.writable) socket.end(MALFORMED);
@@ -126,6 +133,7 @@ export const eksServer = async ({ context, services, tls, anonymous = false }: E
   await describeApi(server, context.cluster.name);
   profileRoutes(server, context, services);
   clusterRoutes(server, context);
+  entryRoutes(server, context);
   tagRoutes(server, context, services);
   stsRoutes(server, context, limit);
   if (tls !== undefined) tokenRoutes(server, context);

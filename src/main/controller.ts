@@ -179,7 +179,9 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   const refusals = runRefusals(shared);
   const guard = runForeign(shared);
   const profiles = runProfiles({ ...shared, replicas, now: Date.now });
-  const eks = config.eks === undefined ? undefined : await runEks(config, config.eks, shared);
+  const mapRoles = () => roles?.now().mapRoles ?? [];
+  const eks =
+    config.eks === undefined ? undefined : await runEks(config, config.eks, { ...shared, mapRoles });
   const balancers = balancing?.run();
   const facts = publishFacts({ ...shared, settings });
   log.info({ provider: provider.name, image }, 'controller runs');

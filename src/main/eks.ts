@@ -23,6 +23,7 @@ export interface EksInputs {
   readonly client: KubeClient;
   readonly profiles: Store<FargateProfile>;
   readonly subnets: Store<Subnet>;
+  readonly mapRoles: () => readonly unknown[];
   readonly log: Logger;
 }
 
@@ -41,7 +42,7 @@ const SWEEP_MS = 60 * 60_000;
 const contextOf = async (
   config: ControllerConfig,
   eks: EksConfig,
-  { client, profiles, subnets, log }: EksInputs,
+  { client, profiles, subnets, mapRoles, log }: EksInputs,
 ): Promise<EksContext> => {
   const access = watchAccess(client, log);
   await access.synced;
@@ -74,6 +75,7 @@ const contextOf = async (
     sessions: await loadSessions(client),
     profiles: { get: (name) => profiles.get(name), list: () => profiles.list() },
     subnets: () => subnets.list(),
+    mapRoles,
     serviceAccount: (namespace, name) => orNothing(client.get(serviceAccounts, { namespace, name })),
     now: Date.now,
     log,

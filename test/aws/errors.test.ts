@@ -291,6 +291,30 @@ const ROWS: readonly Row[] = [
     type: 'InvalidParameterException',
     message: /^status must be one of/,
   },
+  ...['', '/access-policies'].map(
+    (path): Row => ({
+      what: `a principal without an access entry${path}`,
+      raw: () => ({
+        method: 'GET',
+        path: `/clusters/${CLUSTER}/access-entries/${encodeURIComponent(`${ROLE}-2`)}${path}`,
+      }),
+      status: 404,
+      type: 'ResourceNotFoundException',
+      message:
+        "The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'.",
+      members: { clusterName: CLUSTER },
+    }),
+  ),
+  ...['', '/x', '/x/access-policies'].map(
+    (path): Row => ({
+      what: `cluster missing, access entries${path}`,
+      raw: () => ({ method: 'GET', path: `/clusters/other/access-entries${path}` }),
+      status: 404,
+      type: 'ResourceNotFoundException',
+      message: 'No cluster found for name: other.',
+      members: { clusterName: 'other' },
+    }),
+  ),
   {
     what: 'tags of what is no ARN',
     raw: () => ({ method: 'GET', path: '/tags/something' }),

@@ -46,6 +46,18 @@ seen["versions"] = [
     for page in eks.get_paginator("describe_cluster_versions").paginate()
     for version in page["clusterVersions"]
 ]
+seen["entries"] = [
+    [eks.describe_access_entry(clusterName=cluster, principalArn=entry)["accessEntry"]["type"], entry]
+    for page in eks.get_paginator("list_access_entries").paginate(clusterName=cluster)
+    for entry in page["accessEntries"]
+]
+seen["policies"] = [
+    policy
+    for page in eks.get_paginator("list_associated_access_policies").paginate(
+        clusterName=cluster, principalArn=role
+    )
+    for policy in page["associatedAccessPolicies"]
+]
 
 for name in names:
     eks.delete_fargate_profile(clusterName=cluster, fargateProfileName=name)

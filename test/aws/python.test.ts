@@ -53,6 +53,8 @@ describe('boto3', () => {
       tags: { more: '1' },
       clusters: [CLUSTER],
       versions: ['1.36'],
+      entries: [['FARGATE_LINUX', ROLE]],
+      policies: [],
       missing: {
         Code: 'ResourceNotFoundException',
         Message: 'No Fargate Profile found with name: boto-a.',
@@ -85,6 +87,11 @@ describe('the AWS CLI', () => {
     expect((await untilPhase(client, 'cli', 'web', 'Running')).spec.nodeName).toMatch(/^fargate-ip-10-0-/);
     expect(await awsJson(['eks', 'list-fargate-profiles', '--cluster-name', CLUSTER])).toEqual({
       fargateProfileNames: ['cli'],
+    });
+    const principal = ['--cluster-name', CLUSTER, '--principal-arn', ROLE];
+    expect((await awsJson(['eks', 'describe-access-entry', ...principal])).accessEntry).toMatchObject({
+      principalArn: ROLE,
+      type: 'FARGATE_LINUX',
     });
   }, 120_000);
 

@@ -301,7 +301,68 @@ describe('lists', () => {
   }, 60_000);
 });
 
+describe('access entries', () => {
+  const roleOf = (name: string) => `arn:aws:iam::${ACCOUNT}:role/${name}`;
+  const list = async (more: Partial<eks.ListAccessEntriesRequest> = {}) =>
+    test.client.send(new eks.ListAccessEntriesCommand({ clusterName: CLUSTER, ...more }));
+  const entryOf = (principalArn: string) =>
+    test.client.send(new eks.DescribeAccessEntryCommand({ clusterName: CLUSTER, principalArn }));
+
+  it('are there for the roles of profiles, in pages, and go with the last profile of a role', async () => {
+    expect((await list()).accessEntries).toEqual([]);
+    const long = 'r'.repeat(64);
+    for (const [profile, role] of [
+      ['e1', 'b'],
+      ['e2', long],
+      ['e3', 'a'],
+      ['e4', 'a'],
+    ] as const) {
+      await create(profile, { podExecutionRoleArn: roleOf(role) });
+      await active(profile);
+    }
+    const pages = eks.paginateListAccessEntries(
+      { client: test.client, pageSize: 2 },
+      { clusterName: CLUSTER },
+    );
+    const seen: unknown[] = [];
+    for await (const { accessEntries } of pages) seen.push(accessEntries);
+    expect(seen).toEqual([[roleOf('a'), roleOf('b')], [roleOf(long)]]);
+    const policy = 'arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy';
+    expect((await list({ associatedPolicyArn: policy })).accessEntries).toEqual([]);
+
+    const { accessEntry } = await entryOf(roleOf(long));
+    expect(accessEntry).toMatchObject({
+      clusterName: CLUSTER,
+      principalArn: roleOf(long),
+      kubernetesGroups: ['system:bootstrappers', 'system:nodes', 'system:node-proxier'],
+      username: 'system:node:{{SessionName}}',
+      type: 'FARGATE_LINUX',
+      tags: {},
+    });
+    expect(accessEntry?.createdAt).toEqual((await describeProfile('e2')).fargateProfile?.createdAt);
+    const associated = { clusterName: CLUSTER, principalArn: roleOf('a') };
+    expect(await test.client.send(new eks.ListAssociatedAccessPoliciesCommand(associated))).toMatchObject({
+      ...associated,
+      associatedAccessPolicies: [],
+    });
+
+    await remove('e2');
+    await remove('e3');
+    expect((await list()).accessEntries).toEqual([roleOf('a'), roleOf('b')]);
+    await expect(entryOf(roleOf(long))).rejects.toMatchObject({
+      name: 'ResourceNotFoundException',
+      message:
+        "The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'.",
+      clusterName: CLUSTER,
+    });
+    const making = new eks.CreateAccessEntryCommand({ clusterName: CLUSTER, principalArn: roleOf('x') });
+    await expect(test.client.send(making)).rejects.toMatchObject({ name: 'UnknownOperationException' });
+    for (const name of ['e1', 'e4']) await remove(name);
+  }, 60_000);
+});
+
 describe('responses', () => {
+  const ENTRY = encodeURIComponent(ROLE);
   const answers = async (raw: Raw) => (await call(test.product.eks.http, raw, test.keys)).json;
 
   it.each<[string, () => Promise<Raw>, unknown]>([
@@ -329,11 +390,26 @@ describe('responses', () => {
       eks.ListFargateProfilesResponse$,
     ],
     [
-      'DeleteFargateProfile',
+      'ListAccessEntries',
       async () => {
-        await active('shape');
-        return { method: 'DELETE', path: `/clusters/${CLUSTER}/fargate-profiles/shape` };
+        await active('shape'); // its role is mapped
+        return { method: 'GET', path: `/clusters/${CLUSTER}/access-entries` };
       },
+      eks.ListAccessEntriesResponse$,
+    ],
+    [
+      'DescribeAccessEntry',
+      async () => ({ method: 'GET', path: `/clusters/${CLUSTER}/access-entries/${ENTRY}` }),
+      eks.DescribeAccessEntryResponse$,
+    ],
+    [
+      'ListAssociatedAccessPolicies',
+      async () => ({ method: 'GET', path: `/clusters/${CLUSTER}/access-entries/${ENTRY}/access-policies` }),
+      eks.ListAssociatedAccessPoliciesResponse$,
+    ],
+    [
+      'DeleteFargateProfile',
+      async () => ({ method: 'DELETE', path: `/clusters/${CLUSTER}/fargate-profiles/shape` }),
       eks.DeleteFargateProfileResponse$,
     ],
     ['ListClusters', async () => ({ method: 'GET', path: '/clusters' }), eks.ListClustersResponse$],
@@ -358,7 +434,7 @@ describe('responses', () => {
   ])('of %s fit the schema of the client, member by member', async (_, raw, schema) => {
     const json = await answers(await raw());
     expect(Object.keys(json).length).toBeGreaterThan(0);
-    expect(misfits(schema, json, ['FargateProfile'])).toEqual([]);
+    expect(misfits(schema, json, ['FargateProfile', 'AccessEntry'])).toEqual([]);
   });
 
   it('tell who the caller is', async () => {
