@@ -1,5 +1,6 @@
 /** Everything that is installed into a cluster, in an order in which each object can stand. */
 import { definitionOf, KINDS } from '../api/crds.ts';
+import { certificateReader } from '../api/manifests/balancing.ts';
 import { guardManifests } from '../api/manifests/guard.ts';
 import { rbacManifests } from '../api/manifests/rbac.ts';
 import { mutatingConfiguration, validatingConfiguration, type WebhookAddress } from './configuration.ts';
@@ -8,6 +9,7 @@ import { mutatingConfiguration, validatingConfiguration, type WebhookAddress } f
 export const installManifests = (address: WebhookAddress): readonly object[] => [
   ...KINDS.map(definitionOf),
   ...rbacManifests(),
+  ...certificateReader(),
   ...guardManifests(),
   mutatingConfiguration(address),
   validatingConfiguration(address),

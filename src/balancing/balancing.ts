@@ -5,6 +5,7 @@
 import type { EndpointSlice, Pod } from '../api/resources.ts';
 import { assignAddresses } from '../core/balancing/addresses.ts';
 import { build, type Front } from '../core/balancing/build.ts';
+import { refusal } from '../core/balancing/certificates.ts';
 import { serviceClaim } from '../core/balancing/claims.ts';
 import { gatesOf, waitsForBalancer } from '../core/balancing/gates.ts';
 import type { Problem } from '../core/balancing/model.ts';
@@ -37,6 +38,7 @@ export const runBalancing = (context: BalancingContext): Pick<Controller, 'stop'
     context.services.onChange(again),
     context.ingresses.onChange(again),
     context.slices.onChange(again),
+    context.secrets.onChange(again),
     context.pods.onChange((_key, now, before) => {
       const gated = [now, before].some((pod) => pod !== undefined && gatesOf(pod).length > 0);
       if (gated || (now !== undefined && isEnding(now) && !(before && isEnding(before)))) again();
@@ -59,6 +61,7 @@ const pass = async (context: BalancingContext, told: Complaints): Promise<Outcom
 
   const built = build(frontsOf(wanted, addresses, context), {
     services: (key) => context.services.get(key),
+    secrets: (key) => context.secrets.get(key),
     slices: slicesByService(context),
     pods: {
       waiting: new Set(context.pods.list().filter(waitsForBalancer).map(keyOf)),
@@ -73,7 +76,8 @@ const pass = async (context: BalancingContext, told: Complaints): Promise<Outcom
     if (news) await tellSuccess(one, context);
   }
   const gatesWait = await openGates(built, balanced, context);
-  await told.tell([...problems, ...built.problems, ...instanceProblems(context)], context);
+  const refusals = balanced.refused.map(refusal);
+  await told.tell([...problems, ...built.problems, ...refusals, ...instanceProblems(context)], context);
   return { again: balanced.settled && !gatesWait ? LATER_MS : SOON_MS };
 };
 

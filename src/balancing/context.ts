@@ -1,6 +1,6 @@
 /** What the stages of balancing work with. */
 import type { Logger } from 'pino';
-import type { EndpointSlice, Ingress, Pod, Service } from '../api/resources.ts';
+import type { EndpointSlice, Ingress, Pod, Secret, Service } from '../api/resources.ts';
 import type { Balancer } from '../compute/balancer.ts';
 import type { Network } from '../core/net/ipv4.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -16,6 +16,8 @@ export interface BalancingContext {
   readonly services: Store<Service>;
   readonly ingresses: Store<Ingress>;
   readonly slices: Store<EndpointSlice>;
+  /** Those that hold certificates. */
+  readonly secrets: Store<Secret>;
   /** All pods, at least as `asTarget` reduces them. */
   readonly pods: Store<Pod>;
   readonly events: EventRecorder;

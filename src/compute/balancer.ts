@@ -1,5 +1,5 @@
 /** What the balancing feature asks of whoever balances. */
-import type { Balancing } from '../core/balancing/model.ts';
+import type { Balancing, Certificate } from '../core/balancing/model.ts';
 
 /** How things are after a balancer was told. */
 export interface Balanced {
@@ -7,6 +7,8 @@ export interface Balanced {
   healthy(pool: string, target: string): boolean;
   /** Whether anything goes on that wants another look soon: targets that drain, or that are not healthy yet. */
   readonly settled: boolean;
+  /** Certificates that it cannot use; all others serve. */
+  readonly refused: readonly Certificate[];
 }
 
 /** Spreads connections over pods: `local` runs HAProxy. Calls are idempotent and wait under a limit. */

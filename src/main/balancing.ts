@@ -1,10 +1,11 @@
 /** Wires the balancers: their stores, what admission reads of them, and the feature itself. */
 import type { Logger } from 'pino';
 import { type Gates, gatesFrom } from '../admission/gates.ts';
-import { endpointSlices, ingresses, type Namespace, type Pod, services } from '../api/resources.ts';
+import { endpointSlices, ingresses, type Namespace, type Pod, secrets, services } from '../api/resources.ts';
 import { runBalancing } from '../balancing/balancing.ts';
 import { BALANCER_COMPONENT } from '../balancing/complaints.ts';
 import { localBalancer } from '../compute/local/balancer.ts';
+import { TLS_SECRET_TYPE } from '../core/balancing/certificates.ts';
 import { parseNetwork } from '../core/net/ipv4.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { eventRecorder } from '../kube/events.ts';
@@ -37,6 +38,7 @@ export const prepareBalancing = async (
     services: watchStore(client, services, { log }),
     ingresses: watchStore(client, ingresses, { log }),
     slices: watchStore(client, endpointSlices, { log }),
+    secrets: watchStore(client, secrets, { fieldSelector: `type=${TLS_SECRET_TYPE}`, log }),
   };
   await Promise.all(Object.values(stores).map((store: Store<unknown>) => store.synced));
   return {

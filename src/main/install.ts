@@ -1,6 +1,6 @@
 /** Puts the product's own objects into a cluster. Safe to repeat; run with an administrator's rights. */
 import { installManifests } from '../admission/manifests.ts';
-import { ingressClass } from '../api/manifests/ingress-class.ts';
+import { ingressClass } from '../api/manifests/balancing.ts';
 import { ingressClasses } from '../api/resources.ts';
 import { applyManifests, createOnce } from '../kube/apply.ts';
 import type { KubeClient } from '../kube/client.ts';

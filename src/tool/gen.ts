@@ -5,8 +5,8 @@
 import { dump } from 'js-yaml';
 import { mutatingConfiguration, validatingConfiguration } from '../admission/configuration.ts';
 import { definitionOf, KINDS } from '../api/crds.ts';
+import { certificateReader, ingressClass } from '../api/manifests/balancing.ts';
 import { guardManifests } from '../api/manifests/guard.ts';
-import { ingressClass } from '../api/manifests/ingress-class.ts';
 import { rbacManifests } from '../api/manifests/rbac.ts';
 import { DEFAULT_NAME } from '../cluster/plan.ts';
 import { openApiDocument } from '../eks/openapi.ts';
@@ -28,7 +28,7 @@ export const generate = async (): Promise<Record<string, string>> => ({
   ...Object.fromEntries(KINDS.map((kind) => [`deploy/crds/${kind.plural}.yaml`, yaml(definitionOf(kind))])),
   'deploy/base/rbac.yaml': yaml(...rbacManifests()),
   'deploy/base/guard.yaml': yaml(...guardManifests()),
-  'deploy/base/ingress-class.yaml': yaml(ingressClass()),
+  'deploy/base/balancing.yaml': yaml(ingressClass(), ...certificateReader()),
   'deploy/base/webhooks.yaml': yaml(mutatingConfiguration(EMBEDDED), validatingConfiguration(EMBEDDED)),
   'docs/eks-openapi.yaml': yaml(await openApiDocument(DEFAULT_NAME)),
 });

@@ -1,9 +1,9 @@
 /** Balancers on a real API server and a real HAProxy; pods are tiny servers in namespaces of the run. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ingressClass } from '../../src/api/manifests/ingress-class.ts';
+import { ingressClass } from '../../src/api/manifests/balancing.ts';
 import {
   endpointSlices,
   events,
@@ -11,6 +11,7 @@ import {
   ingresses,
   namespaces,
   pods,
+  secrets,
   serviceAccounts,
   services,
 } from '../../src/api/resources.ts';
@@ -22,6 +23,7 @@ import { until } from '../../src/host/wait.ts';
 import { createOnce } from '../../src/kube/apply.ts';
 import { isNotFound, type KubeClient } from '../../src/kube/client.ts';
 import { type Beside, makeStage, type Stage } from '../support/balanced.ts';
+import { type Identity, makeServing, WEAK } from '../support/pki.ts';
 import { startProduct, type TestProduct } from '../support/product.ts';
 
 const NS = 'shop';
@@ -239,6 +241,13 @@ describe('the class alb', () => {
   });
 });
 
+const backend = (name: string) => ({ service: { name, port: { name: 'web' } } });
+
+/** A rule that sends whatever is asked to a Service. */
+const everything = (name: string) => ({
+  http: { paths: [{ path: '/', pathType: 'Prefix', backend: backend(name) }] },
+});
+
 describe('an Ingress', () => {
   const ingress = (name: string, annotations: Record<string, string> = {}) => ({
     apiVersion: 'networking.k8s.io/v1' as const,
@@ -268,7 +277,6 @@ describe('an Ingress', () => {
       ],
     },
   });
-  const backend = (name: string) => ({ service: { name, port: { name: 'web' } } });
   const plain = (name: string) => ({ ...service(name, {}), spec: { ports: [{ name: 'web', port: 80 }] } });
 
   it('routes by host and path', async () => {
@@ -299,6 +307,80 @@ describe('an Ingress', () => {
     expect(event.message).toContain(`Ingress ${NS}/front`);
     expect(await addressOf('later', 'ingress')).toBe('10.42.2.6');
     await client.delete(ingresses, { namespace: NS, name: 'later' });
+  });
+});
+
+describe('an Ingress with certificates', () => {
+  const key = { namespace: NS, name: 'tls' };
+  const HTTPS = 'https://10.42.2.6/';
+  const SHOP = { hosts: ['shop.example'], secretName: 'shop-tls' };
+  const OTHER = { hosts: ['other.example'], secretName: 'other-tls' };
+  const folderOfKeys = join(folder, 'certificates');
+
+  const writeSecret = async (name: string, { certificate, key: secret }: Identity) => {
+    const object = {
+      ...{ apiVersion: 'v1', kind: 'Secret', metadata: { namespace: NS, name }, type: 'kubernetes.io/tls' },
+      stringData: { 'tls.crt': certificate, 'tls.key': secret },
+    } as const;
+    const apply = { type: 'apply', fieldManager: 'test', force: true } as const;
+    await client.patch(secrets, { namespace: NS, name }, object, apply);
+  };
+
+  /** Waits until a client that names a host is shown a certificate. */
+  const shown = (host: string, name: string) =>
+    until(async () => (await stage.ask(HTTPS, host)).certificate === name, {
+      limitMs: 30_000,
+      what: `${host} to be shown the certificate of ${name}`,
+    });
+
+  it('ends TLS with the certificate of the host, and sends clients of HTTP there', async () => {
+    await writeSecret('shop-tls', await makeServing(['shop.example']));
+    await client.create(ingresses, {
+      metadata: {
+        ...key,
+        annotations: {
+          'alb.ingress.kubernetes.io/target-type': 'ip',
+          'alb.ingress.kubernetes.io/group.name': 'front',
+          'alb.ingress.kubernetes.io/listen-ports': '[{"HTTP": 80}, {"HTTPS": 443}]',
+          'alb.ingress.kubernetes.io/ssl-redirect': '443',
+        },
+      },
+      spec: { ingressClassName: 'alb', tls: [SHOP, OTHER], rules: [everything('site')] },
+    });
+    await shown('shop.example', 'shop.example');
+    const { body } = await answers(`${HTTPS}x`, 'pod-2', 'shop.example');
+    expect(JSON.parse(body)).toMatchObject({ name: 'pod-2', path: '/x', from: '10.42.2.6' });
+    expect(await stage.ask('http://10.42.2.6/x?y=1', 'shop.example:80')).toMatchObject({
+      status: 301,
+      location: 'https://shop.example/x?y=1',
+    });
+    expect(statSync(folderOfKeys).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(folderOfKeys))
+      expect([name, statSync(join(folderOfKeys, name)).mode & 0o777]).toEqual([name, 0o600]);
+  });
+
+  it('tells of a Secret that is missing, broken or too weak, and takes each once it is right', async () => {
+    await eventOf('tls', 'FailedBuildModel', 'gives no TLS for other.example: there is none');
+    const right = await makeServing(['other.example']);
+    await writeSecret('other-tls', { ...right, key: 'no key' });
+    await eventOf('tls', 'FailedBuildModel', 'tls.key holds no private key');
+    await writeSecret('other-tls', await makeServing(['other.example'], WEAK));
+    await eventOf('tls', 'FailedBuildModel', 'HAProxy refuses its certificate or key');
+    expect(await stage.ask(HTTPS, 'shop.example')).toMatchObject({
+      status: 200,
+      certificate: 'shop.example',
+    });
+    await writeSecret('other-tls', right);
+    await shown('other.example', 'other.example');
+  });
+
+  it('shows a certificate that was changed, and keeps no key that nobody asks for', async () => {
+    await writeSecret('shop-tls', await makeServing(['renewed.example', 'shop.example']));
+    await shown('shop.example', 'renewed.example');
+    const keys = () => readdirSync(folderOfKeys).filter((name) => name.endsWith('.pem'));
+    await until(() => keys().length === 2, { limitMs: 10_000, what: 'the old key to be removed' });
+    await client.delete(ingresses, key);
+    await until(() => !existsSync(folderOfKeys), { limitMs: 30_000, what: 'the keys to be removed' });
   });
 });
 

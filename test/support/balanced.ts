@@ -18,13 +18,20 @@ require('node:http').createServer((request, response) => {
 
 const ASK = `
 const [url, host] = process.argv.slice(1);
-require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(8_000), headers: host ? { host } : {} }, (response) => {
+const tls = { servername: host.split(':')[0], rejectUnauthorized: false };
+const module = require(url.startsWith('https:') ? 'node:https' : 'node:http');
+module.get(url, { agent: false, signal: AbortSignal.timeout(8_000), headers: host ? { host } : {}, ...tls }, (response) => {
+  const certificate = response.socket.getPeerCertificate?.().subject.CN;
+  const { location } = response.headers;
   let body = '';
-  response.on('data', (chunk) => (body += chunk)).on('end', () => console.log(JSON.stringify({ status: response.statusCode, body })));
+  response.on('data', (chunk) => (body += chunk)).on('end', () => console.log(JSON.stringify({ status: response.statusCode, body, location, certificate })));
 }).on('error', (error) => console.log(JSON.stringify({ status: 0, body: error.code })));
 `;
 
-/** Asks again and again, each time by a connection of its own, until it is told to stop; counts who answers. */
+/**
+ * Asks again and again, each time by a connection of its own, until it is told to stop; counts who answers. An
+ * answer may take its time: a guest that others keep from computing is slow, and no request of it has failed.
+ */
 const ASK_ON = `
 const [url, pause] = process.argv.slice(1);
 const counts = {};
@@ -34,7 +41,7 @@ process.stdin.on('end', () => (stopping = true)).resume();
 const next = () => {
   if (stopping) return console.log(JSON.stringify(counts));
   const note = (key) => { counts[key] = (counts[key] ?? 0) + 1; setTimeout(next, Number(pause)); };
-  require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(15_000) }, (response) => {
+  require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(60_000) }, (response) => {
     let body = '';
     response.on('data', (chunk) => (body += chunk)).on('end', () => note(response.statusCode === 200 ? nameIn(body) : response.statusCode));
   }).on('error', (error) => note(error.code));
@@ -46,6 +53,10 @@ next();
 export interface Answered {
   readonly status: number;
   readonly body: string;
+  /** Where else it was sent. */
+  readonly location?: string;
+  /** Common name of the certificate that it was shown. */
+  readonly certificate?: string;
 }
 
 /** A program that runs beside the test. */
@@ -66,7 +77,7 @@ const beside = (namespace: string | undefined, script: string, args: readonly st
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text));
   const ended = (): Promise<unknown> =>
     until(() => child.exitCode !== null || child.signalCode !== null, {
-      limitMs: 10_000,
+      limitMs: 70_000,
       what: `a client or server in ${namespace ?? 'the host'} to end`,
     });
   return {

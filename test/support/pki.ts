@@ -9,7 +9,7 @@ const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const HOUR_MS = 3_600_000;
 
 /** Certificate and private key, PEM. */
-interface Identity {
+export interface Identity {
   readonly certificate: string;
   readonly key: string;
 }
@@ -62,6 +62,30 @@ export const makePki = async (): Promise<TestPki> => {
   };
 };
 
+/** RSA with a key that is too short to be taken today. */
+export const WEAK = {
+  name: 'RSASSA-PKCS1-v1_5',
+  hash: 'SHA-256',
+  publicExponent: new Uint8Array([1, 0, 1]),
+  modulusLength: 1024,
+};
+
+/** A self-signed certificate for the names of hosts, the first of which is its subject. */
+export const makeServing = async (
+  hosts: readonly [string, ...string[]],
+  algorithm: typeof EC | typeof WEAK = EC,
+): Promise<Identity> => {
+  const keys = await newKeys(algorithm);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: `CN=${hosts[0]}`,
+    keys,
+    signingAlgorithm: algorithm,
+    ...validity(),
+    extensions: [new x509.SubjectAlternativeNameExtension(hosts.map((value) => ({ type: 'dns', value })))],
+  });
+  return { certificate: certificate.toString('pem'), key: await privateKey(keys) };
+};
+
 /** A key for signing service-account tokens: API servers read EC keys in the form SEC 1 only. */
 export const makeSigningKey = (): string =>
   generateKeyPairSync('ec', {
@@ -70,8 +94,8 @@ export const makeSigningKey = (): string =>
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   }).privateKey;
 
-const newKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-  webcrypto.subtle.generateKey(EC, true, ['sign', 'verify']);
+const newKeys = (algorithm: typeof EC | typeof WEAK = EC): Promise<webcrypto.CryptoKeyPair> =>
+  webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
 
 const privateKey = async (keys: webcrypto.CryptoKeyPair): Promise<string> =>
   x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');

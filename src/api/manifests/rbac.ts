@@ -9,8 +9,8 @@ import {
 } from '../../core/names.ts';
 import { SECURITY_GROUP_POLICIES } from '../security-group-policy.ts';
 
-const RBAC = 'rbac.authorization.k8s.io';
-const READ = ['get', 'list', 'watch'];
+export const RBAC = 'rbac.authorization.k8s.io';
+export const READ = ['get', 'list', 'watch'];
 
 /** Our kinds that people write. */
 const WRITTEN = [
@@ -22,7 +22,7 @@ const WRITTEN = [
   'podexecutionroles',
 ];
 
-const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
+export const rule = (group: string, resources: readonly string[], verbs: readonly string[]) => ({
   apiGroups: [group],
   resources,
   verbs,
@@ -70,9 +70,9 @@ const rules = [
   },
 ];
 
-const user = { apiGroup: RBAC, kind: 'User', name: CONTROLLER_USER };
+export const user = { apiGroup: RBAC, kind: 'User', name: CONTROLLER_USER };
 
-const binding = (
+export const binding = (
   kind: 'ClusterRoleBinding' | 'RoleBinding',
   name: string,
   roleKind: 'ClusterRole' | 'Role',

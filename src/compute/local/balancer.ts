@@ -26,6 +26,7 @@ import {
   returnCommand,
   type ServerState,
 } from '../render/haproxy.ts';
+import { certificateFolder } from './certificates.ts';
 import { ask } from './command-socket.ts';
 import { attach, route } from './router.ts';
 
@@ -81,6 +82,7 @@ export const localBalancer = (site: ProxySite): Balancer => {
     socket: join(directory, 'commands.sock'),
     jail: join(directory, 'jail'),
     states: join(directory, 'states'),
+    certificates: join(directory, 'certificates'),
   };
   const config = join(directory, 'haproxy.cfg');
   const pidFile = proxyPidFile(directory);
@@ -88,6 +90,12 @@ export const localBalancer = (site: ProxySite): Balancer => {
   const env: Readonly<Record<string, string>> =
     site.libraries === undefined ? {} : { LD_LIBRARY_PATH: site.libraries };
   const command = (args: readonly string[]) => inNamespace(site.namespace, site.program, args);
+
+  const check = async (file: string): Promise<void> => {
+    const [program, args] = command(['-c', '-q', '-f', file]);
+    await exec(program, args, { env });
+  };
+  const certificates = certificateFolder(files.certificates, check);
 
   const look = async (): Promise<Worker> => {
     const info = await ask(files.socket, 'show info');
@@ -123,8 +131,8 @@ export const localBalancer = (site: ProxySite): Balancer => {
     for (const folder of [directory, files.jail]) mkdirSync(folder, { recursive: true, mode: 0o755 });
     writeFileSync(files.states, states);
     writeFileSync(`${config}.new`, proxyConfig(balancing, files, kept), { mode: 0o600 });
-    const [program, args] = command(['-c', '-q', '-f', `${config}.new`]);
-    await exec(program, args, { env });
+    certificates.write(balancing);
+    await check(`${config}.new`);
     renameSync(`${config}.new`, config);
   };
 
@@ -151,17 +159,25 @@ export const localBalancer = (site: ProxySite): Balancer => {
   };
 
   return {
-    apply: async (balancing) => {
-      if (balancing.listeners.length === 0 && livePid(pidFile) === undefined) return IDLE;
+    apply: async (wanted) => {
+      const { balancing, refused } = await certificates.usable(wanted);
+      if (balancing.listeners.length === 0 && livePid(pidFile) === undefined) return { ...IDLE, refused };
       const worker = await workerFor(balancing);
       for (const line of commands(balancing, parseServerStates(worker.states))) await ask(files.socket, line);
-      return told(balancing, parseServerStates(await ask(files.socket, 'show servers state')));
+      certificates.tidy(balancing);
+      return {
+        ...told(balancing, parseServerStates(await ask(files.socket, 'show servers state'))),
+        refused,
+      };
     },
   };
 };
 
+/** How targets are. */
+type Told = Omit<Balanced, 'refused'>;
+
 /** Nothing is to be balanced, and nothing runs. */
-const IDLE: Balanced = { healthy: () => false, settled: true };
+const IDLE: Told = { healthy: () => false, settled: true };
 
 const lastLines = (file: string): string =>
   existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').slice(-5).join('; ') : 'nothing';
@@ -190,7 +206,7 @@ const commands = ({ pools }: Balancing, states: readonly ServerState[]): readonl
   return [...[...known.values()].flatMap(leave), ...coming];
 };
 
-const told = ({ pools }: Balancing, states: readonly ServerState[]): Balanced => {
+const told = ({ pools }: Balancing, states: readonly ServerState[]): Told => {
   const healthy = new Set(states.filter((state) => state.healthy).map(keyOf));
   const isHealthy = (pool: string, target: string): boolean => healthy.has(keyOf({ pool, server: target }));
   const all = pools.every(({ name, targets }) =>

@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Balancing, HealthCheck, Pool } from '../../core/balancing/model.ts';
-import { addCommand, markOf, parseServerStates, proxyConfig, returnCommand } from './haproxy.ts';
+import type { Balancing, Certificate, HealthCheck, Pool } from '../../core/balancing/model.ts';
+import {
+  addCommand,
+  certificateFiles,
+  markOf,
+  parseServerStates,
+  proxyConfig,
+  returnCommand,
+} from './haproxy.ts';
 
 const tcp: HealthCheck = {
   protocol: 'tcp',
@@ -26,6 +33,11 @@ const pool = (name: string, mode: Pool['mode'], check: HealthCheck): Pool => ({
 const SITE = 'ingress:shop:front:site:80';
 const API = 'ingress:shop:front:api:80';
 
+const certificate = (name: string, pem: string, hosts: readonly string[] = []): Certificate => ({
+  ...{ name, pem, hosts, secret: `shop/${name}` },
+  origin: { kind: 'Ingress', namespace: 'shop', name: 'tls' },
+});
+
 const balancing: Balancing = {
   listeners: [
     { kind: 'tcp', address: '10.42.2.4', port: 443, sources: ['10.0.0.0/8'], pool: 'service:shop:web:443' },
@@ -40,11 +52,23 @@ const balancing: Balancing = {
       ],
     },
     { kind: 'http', address: '10.42.2.5', port: 8080, sources: [], routes: [] },
+    { kind: 'redirect', address: '10.42.2.6', port: 80, sources: [], to: 443 },
+    { kind: 'redirect', address: '10.42.2.6', port: 8080, sources: [], to: 8443 },
+    {
+      ...{ kind: 'https', address: '10.42.2.6', port: 443, sources: [] },
+      routes: [{ host: undefined, match: { kind: 'prefix', path: '/' }, pool: SITE }],
+      certificates: [certificate('a', 'A', ['a.example', '*.a.example']), certificate('b', 'B')],
+    },
   ],
   pools: [pool('service:shop:web:443', 'tcp', tcp), pool(SITE, 'http', http), pool(API, 'http', http)],
 };
 
-const FILES = { socket: '/s/commands.sock', jail: '/s/jail', states: '/s/states' };
+const FILES = {
+  socket: '/s/commands.sock',
+  jail: '/s/jail',
+  states: '/s/states',
+  certificates: '/s/certificates',
+};
 
 describe('the configuration', () => {
   it('is the golden one, with the targets that the worker knows', async () => {
@@ -58,6 +82,23 @@ describe('the configuration', () => {
     const changed = (change: (one: Pool) => Pool) => ({ ...balancing, pools: balancing.pools.map(change) });
     expect(markOf(changed((one) => ({ ...one, targets: [] })))).toBe(markOf(balancing));
     expect(markOf(changed((one) => ({ ...one, check: tcp })))).not.toBe(markOf(balancing));
+  });
+});
+
+describe('certificates', () => {
+  it('stand in files of their own, and in a list for each listener', () => {
+    expect(certificateFiles(balancing, '/c')).toEqual([
+      { path: '/c/10.42.2.6-443.list', content: '/c/a.pem a.example *.a.example\n/c/b.pem\n' },
+      { path: '/c/a.pem', content: 'A' },
+      { path: '/c/b.pem', content: 'B' },
+    ]);
+  });
+
+  it('belong to the mark with what is in them', () => {
+    const renewed = balancing.listeners.map((one) =>
+      one.kind === 'https' ? { ...one, certificates: [certificate('a', 'C'), certificate('b', 'B')] } : one,
+    );
+    expect(markOf({ ...balancing, listeners: renewed })).not.toBe(markOf(balancing));
   });
 });
 

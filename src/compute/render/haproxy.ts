@@ -19,6 +19,8 @@ export interface ProxyFiles {
   readonly jail: string;
   /** States of the servers, which a new worker takes over. */
   readonly states: string;
+  /** Folder of the certificates and their keys. */
+  readonly certificates: string;
 }
 
 /** Backend of routes whose Service does not exist. */
@@ -58,30 +60,86 @@ const routeLine = ({ host, match, pool }: Route): string => {
   return `    use_backend ${backend}${condition}`;
 };
 
-const httpLines = (routes: readonly Route[], port: number): readonly string[] => [
-  `    timeout client ${IDLE.http}s`,
+const httpLines = (routes: readonly Route[], { kind, port }: Listener): readonly string[] => [
   '    option forwardfor',
-  '    http-request set-header X-Forwarded-Proto http',
+  `    http-request set-header X-Forwarded-Proto ${kind}`,
   `    http-request set-header X-Forwarded-Port ${port}`,
   ...routes.map(routeLine),
   `    default_backend ${NOWHERE}`,
 ];
 
-const listenerLines = (listener: Listener): readonly string[] => {
+/** As the original writes it: the host without its port, the path with its query. */
+const redirectLine = (to: number): string =>
+  `    http-request redirect code 301 location https://%[req.hdr(host),field(1,:)]${to === 443 ? '' : `:${to}`}%[pathq]`;
+
+const actionLines = (listener: Listener): readonly string[] => {
+  switch (listener.kind) {
+    case 'tcp':
+      return [`    default_backend ${listener.pool}`];
+    case 'redirect':
+      return [redirectLine(listener.to)];
+    default:
+      return httpLines(listener.routes, listener);
+  }
+};
+
+const listPath = ({ address, port }: Listener, folder: string): string => `${folder}/${address}-${port}.list`;
+
+const bindLine = (listener: Listener, folder: string): string => {
+  const bind = `    bind ${listener.address}:${listener.port}`;
+  return listener.kind === 'https'
+    ? `${bind} ssl crt-list ${listPath(listener, folder)} alpn h2,http/1.1`
+    : bind;
+};
+
+const listenerLines = (listener: Listener, folder: string): readonly string[] => {
   const { address, port, sources, kind } = listener;
   return [
     '',
     `frontend ${address}:${port}`,
-    `    mode ${kind}`,
-    `    bind ${address}:${port}`,
+    `    mode ${kind === 'tcp' ? 'tcp' : 'http'}`,
+    bindLine(listener, folder),
+    ...(kind === 'tcp' ? [] : [`    timeout client ${IDLE.http}s`]),
     // One line each: a line has at most 64 words.
     ...sources.map((cidr) => `    acl allowed src ${word(cidr)}`),
     ...(sources.length === 0 ? [] : ['    tcp-request connection reject if !allowed']),
-    ...(listener.kind === 'tcp'
-      ? [`    default_backend ${listener.pool}`]
-      : httpLines(listener.routes, port)),
+    ...actionLines(listener),
   ];
 };
+
+/** A file of a balancer: its path and what is in it. */
+export interface ProxyFile {
+  readonly path: string;
+  readonly content: string;
+}
+
+/**
+ * Certificates with their keys, and for each HTTPS listener the list of those that it has and for which hosts
+ * (Configuration Manual, "crt-list").
+ * @param folder where they are to stand
+ */
+export const certificateFiles = ({ listeners }: Balancing, folder: string): readonly ProxyFile[] => {
+  const files = new Map<string, string>();
+  for (const listener of listeners) {
+    if (listener.kind !== 'https') continue;
+    const lines = listener.certificates.map(({ name, hosts }) =>
+      [`${folder}/${name}.pem`, ...hosts].join(' '),
+    );
+    files.set(listPath(listener, folder), `${lines.join('\n')}\n`);
+    for (const { name, pem } of listener.certificates) files.set(`${folder}/${name}.pem`, pem);
+  }
+  return [...files].map(([path, content]) => ({ path, content }));
+};
+
+/** A configuration by which HAProxy tells whether it would take a certificate. @param path of its file */
+export const certificateCheck = (path: string): string =>
+  [
+    'frontend check',
+    '    mode http',
+    '    timeout client 1s',
+    `    bind 127.0.0.1:1 ssl crt ${path}`,
+    '',
+  ].join('\n');
 
 const checkLines = ({ protocol, path, successCodes, timeoutSeconds }: HealthCheck): readonly string[] => [
   `    timeout check ${timeoutSeconds}s`,
@@ -128,6 +186,7 @@ const globalLines = (mark: string, { socket, jail, states }: ProxyFiles): readon
   // Connections that a worker still carries when another took over; then they are cut.
   '    hard-stop-after 1h',
   '    log stderr format raw daemon warning',
+  '    ssl-default-bind-options ssl-min-ver TLSv1.2',
   '',
   'defaults',
   '    load-server-state-from-file global',
@@ -143,15 +202,20 @@ const globalLines = (mark: string, { socket, jail, states }: ProxyFiles): readon
   "    http-request return status 503 content-type text/plain string 'Backend service does not exist'",
 ];
 
-const bodyLines = ({ listeners, pools }: Balancing, targets: (pool: Pool) => readonly Target[]) => [
-  ...listeners.flatMap(listenerLines),
+const bodyLines = (
+  { listeners, pools }: Balancing,
+  folder: string,
+  targets: (pool: Pool) => readonly Target[],
+): readonly string[] => [
+  ...listeners.flatMap((listener) => listenerLines(listener, folder)),
   ...pools.flatMap((pool) => poolLines(pool, targets(pool))),
 ];
 
-/** A name for all of the configuration but its targets: another one needs a new worker. */
+/** A name for all of the configuration but its targets, certificates included: another one needs a new worker. */
 export const markOf = (balancing: Balancing): string =>
   createHash('sha256')
-    .update(bodyLines(balancing, () => []).join('\n'))
+    .update(bodyLines(balancing, '', () => []).join('\n'))
+    .update(JSON.stringify(certificateFiles(balancing, '')))
     .digest('hex')
     .slice(0, 16);
 
@@ -163,7 +227,8 @@ export const proxyConfig = (
   balancing: Balancing,
   files: ProxyFiles,
   known: (pool: Pool) => readonly Target[],
-): string => `${[...globalLines(markOf(balancing), files), ...bodyLines(balancing, known)].join('\n')}\n`;
+): string =>
+  `${[...globalLines(markOf(balancing), files), ...bodyLines(balancing, files.certificates, known)].join('\n')}\n`;
 
 /** A server is up the moment it is enabled: it stays without weight until it has been set down. */
 const downCommands = (name: string): readonly string[] => [

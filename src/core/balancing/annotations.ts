@@ -6,8 +6,13 @@ export const ALB = 'alb.ingress.kubernetes.io/';
 
 export const NLB_TYPE = `${NLB}type`;
 export const NLB_TARGET_TYPE = `${NLB}nlb-target-type`;
+/** Certificates of ACM, and the ports of a Service that they are for. */
+export const NLB_SSL_CERT = `${NLB}ssl-cert`;
+export const NLB_SSL_PORTS = `${NLB}ssl-ports`;
+export const ALB_CERTIFICATE_ARN = `${ALB}certificate-arn`;
 export const ALB_TARGET_TYPE = `${ALB}target-type`;
 export const ALB_LISTEN_PORTS = `${ALB}listen-ports`;
+export const ALB_SSL_REDIRECT = `${ALB}ssl-redirect`;
 /** Ingresses of one group share an address; lower orders come first. */
 export const ALB_GROUP_NAME = `${ALB}group.name`;
 export const ALB_GROUP_ORDER = `${ALB}group.order`;

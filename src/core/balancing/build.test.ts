@@ -60,6 +60,7 @@ const built = (
 ): Built =>
   build([{ ...one, address: '10.42.2.4' } as Front], {
     services: (key) => services.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
+    secrets: () => undefined,
     slices: () => slices,
     pods: { waiting: new Set(waiting), ending: new Set(ending) },
   });
@@ -139,6 +140,32 @@ describe('a Service', () => {
     expect(problems.map(({ message }) => message)).toEqual([
       'port 53/UDP of Service shop/dns is not balanced: the balancers of this cluster carry TCP. Remove the port, or put it into a Service of another class',
     ]);
+  });
+
+  it.each([
+    [{}, [80, 443], []],
+    [{ 'ssl-cert': 'arn:aws:acm:x' }, [], [80, 443]],
+    [{ 'ssl-cert': 'arn:aws:acm:x', 'ssl-ports': 'tls, 8443' }, [80], [443]],
+    [{ 'ssl-cert': 'arn:aws:acm:x', 'ssl-ports': '80' }, [443], [80]],
+  ])('sends nothing in the clear where a certificate of ACM is asked for: %j', (asked, served, told) => {
+    const annotations = Object.fromEntries(
+      Object.entries(asked).map(([name, text]) => [`${AWS}${name}`, text]),
+    );
+    const ports = [
+      { name: 'web', port: 80 },
+      { name: 'tls', port: 443 },
+    ];
+    const { listeners, problems } = built({
+      kind: 'Service',
+      service: service('web', {
+        metadata: { namespace: 'shop', name: 'web', annotations: { ...IP, ...annotations } },
+        spec: { type: 'LoadBalancer', ports },
+      }),
+    });
+    expect(listeners.map(({ port }) => port)).toEqual(served);
+    expect(problems.map(({ message }) => message)).toEqual(
+      told.map((port) => expect.stringContaining(`port ${port} of Service shop/web is not balanced`)),
+    );
   });
 
   it('is checked as its annotations say, and told of those that make no sense, once', () => {
@@ -234,6 +261,7 @@ describe('an Ingress', () => {
     [undefined, [80], 0],
     ['[{"HTTP": 8080}, {"HTTP": 80}]', [8080, 80], 0],
     ['[{"HTTP": 80}, {"HTTPS": 443}]', [80], 1],
+    ['[{"HTTP": 80}, {"GRPC": 443}]', [], 1],
     ['80', [], 1],
     ['[{"HTTP": 0}]', [], 1],
     ['[]', [], 1],

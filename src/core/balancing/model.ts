@@ -50,6 +50,19 @@ export interface Route {
   readonly pool: string | undefined;
 }
 
+/** A certificate with its key. */
+export interface Certificate {
+  /** Another one for every content; safe as a file's name. */
+  readonly name: string;
+  /** Hosts that it is shown for, as clients name them (RFC 6066, 3); empty for those that stand in it. */
+  readonly hosts: readonly string[];
+  /** Certificate, chain and private key, PEM. */
+  readonly pem: string;
+  /** The Secret that holds it, `namespace/name`, and the object that asks for it. */
+  readonly secret: string;
+  readonly origin: Origin;
+}
+
 interface Place {
   readonly address: string;
   readonly port: number;
@@ -62,6 +75,14 @@ export type Listener = Place &
   (
     | { readonly kind: 'tcp'; readonly pool: string }
     | { readonly kind: 'http'; readonly routes: readonly Route[] }
+    | {
+        readonly kind: 'https';
+        readonly routes: readonly Route[];
+        /** At least one. Clients that name no host of any are shown the first. */
+        readonly certificates: readonly Certificate[];
+      }
+    /** Sends clients to the same URL with HTTPS, at that port. */
+    | { readonly kind: 'redirect'; readonly to: number }
   );
 
 /** Everything that all balancers of a cluster do. */

@@ -2,7 +2,7 @@
 import type { ServicePort } from 'kubernetes-types/core/v1.js';
 import type { IngressBackend } from 'kubernetes-types/networking/v1.js';
 import { tenHex } from '../hash.ts';
-import { ALB_TARGET_TYPE, GATE_PREFIX, NLB_TARGET_TYPE } from './annotations.ts';
+import { ALB_TARGET_TYPE, GATE_PREFIX, NLB_SSL_CERT, NLB_SSL_PORTS, NLB_TARGET_TYPE } from './annotations.ts';
 import { healthCheck } from './checks.ts';
 import { backendTargetType, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
 import type { HealthCheck, Origin, Pool, Problem } from './model.ts';
@@ -58,6 +58,19 @@ const noInstances = (origin: Origin, service: Origin, annotation: string): Probl
   message: `${inWords(service)} cannot be balanced with instances as targets: a pod on Fargate has no instance behind it. Set the annotation ${annotation} to "ip"`,
 });
 
+/** Whether a port is to speak TLS: all do unless some are named, by name or number. */
+const wantsTls = ({ metadata }: StoredService, { name, port }: ServicePort): boolean => {
+  const { [NLB_SSL_CERT]: certificate, [NLB_SSL_PORTS]: ports = '*' } = metadata.annotations ?? {};
+  const named = ports.split(',').map((word) => word.trim());
+  return (
+    certificate !== undefined &&
+    (named.includes('*') || (name !== undefined && named.includes(name)) || named.includes(`${port}`))
+  );
+};
+
+const noTls = (owner: Origin, { port }: ServicePort): string =>
+  `port ${port} of ${inWords(owner)} is not balanced: the annotation ${NLB_SSL_CERT} names a certificate of ACM, which this cluster has no way to. Let the pods speak TLS and remove the annotation, or use an Ingress with spec.tls[].secretName`;
+
 /** The pools of a Service that claims a balancer, one for each TCP port. */
 export const poolsOfService = (service: StoredService): readonly PoolOutcome[] => {
   const owner = originOf('Service', service);
@@ -67,6 +80,8 @@ export const poolsOfService = (service: StoredService): readonly PoolOutcome[] =
   const wrong = problems.map((message) => ({ origin: owner, message }));
   return (service.spec?.ports ?? []).map((port, index) => {
     const { protocol = 'TCP' } = port;
+    if (protocol === 'TCP' && wantsTls(service, port))
+      return { pool: undefined, problems: [{ origin: owner, message: noTls(owner, port) }] };
     if (protocol === 'TCP')
       return {
         pool: specOf(service, port, { owner, mode: 'tcp', check }),
