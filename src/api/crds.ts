@@ -1,6 +1,7 @@
 /** Kinds as CustomResourceDefinitions, from the same schemas as their types. */
 import { GROUP, VERSION } from '../core/names.ts';
 import { fargateProfileKind } from './fargate-profile.ts';
+import { flowWatchKind } from './flow-watch.ts';
 import type { Kind } from './kind.ts';
 import { microVMKind } from './micro-vm.ts';
 import { networkKind } from './network.ts';
@@ -15,6 +16,7 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [key
 /** All kinds that are installed: those of group cloister.dev, and the one that clients of the original write. */
 export const KINDS: readonly Kind[] = [
   fargateProfileKind,
+  flowWatchKind,
   microVMKind,
   networkKind,
   podExecutionRoleKind,

@@ -54,12 +54,17 @@ const Spec = Type.Object(
   rules({ rule: 'self == oldSelf', message: 'the spec of a MicroVM is frozen when it is created' }),
 );
 
-const Refused = Type.Object({
+/** Fields of a connection, as all that tell of one have them. */
+export const Flow = {
   direction: Type.Enum(['ingress', 'egress']),
   peer: Type.String({ description: 'IPv4 address of the other side.' }),
   peerPod: Type.Optional(Type.String({ description: 'NAMESPACE/NAME, where it is a pod of the cluster.' })),
   protocol: Type.String(),
   port: Type.Optional(Type.Integer({ description: 'Destination port.' })),
+};
+
+const Refused = Type.Object({
+  ...Flow,
   by: Type.String({ description: 'The counter of what refused it, such as group-ingress.' }),
   reason: Type.String({ description: 'Which groups or policies have no rule for it, in one sentence.' }),
   packets: Type.Integer({ description: 'Packets that tried to begin it.' }),

@@ -16,6 +16,7 @@ import type * as storage from 'kubernetes-types/storage/v1.js';
 import { GROUP, VERSION } from '../core/names.ts';
 import type { ObjectMeta, Pod } from '../core/pod.ts';
 import type { FargateProfile } from './fargate-profile.ts';
+import type { FlowWatch } from './flow-watch.ts';
 import type { MicroVM } from './micro-vm.ts';
 import type { Network } from './network.ts';
 import type { PodExecutionRole } from './pod-execution-role.ts';
@@ -163,6 +164,7 @@ export const clusterRoleBindings = rbacV1<ClusterRoleBinding>(
 );
 
 export const fargateProfiles = cloister<FargateProfile>('FargateProfile', 'fargateprofiles', 'cluster');
+export const flowWatches = cloister<FlowWatch>('FlowWatch', 'flowwatches', 'namespaced');
 export const microVMs = cloister<MicroVM>('MicroVM', 'microvms', 'cluster');
 export const networks = cloister<Network>('Network', 'networks', 'cluster');
 export const podExecutionRoles = cloister<PodExecutionRole>(

@@ -31,6 +31,16 @@ program
   .action(async (pod: string, flags) => (await import('./why.ts')).why(pod, flags));
 
 program
+  .command('flows')
+  .description('show the connections of a pod, accepted and refused, and why they were refused')
+  .argument('<pod>', 'pod/NAME')
+  .option('-n, --namespace <namespace>', 'its namespace', 'default')
+  .option('-f, --follow', 'go on with what comes, until interrupted or the pod is gone', false)
+  .option('-o, --output <format>', 'text, or json: one object a line', 'text')
+  .option('--kubeconfig <file>', 'kubeconfig of the cluster')
+  .action(async (pod: string, flags) => (await import('./flows.ts')).flows(pod, flags));
+
+program
   .command('doctor')
   .description('list what is wrong with the cluster, each with what to do; exit code 1 with findings')
   .option('-o, --output <format>', 'text or json', 'text')

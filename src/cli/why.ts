@@ -7,6 +7,7 @@ import { why as explainPod, type Why } from '../core/plan/why.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import { connect } from './connect.ts';
 import { field, formatOf } from './output.ts';
+import { noPod, podName } from './pod-name.ts';
 import { liveSurroundings } from './surroundings.ts';
 
 /** Options, as commander gives them. */
@@ -16,15 +17,9 @@ export interface WhyFlags {
   readonly kubeconfig?: string;
 }
 
-const nameOf = (target: string): string => {
-  const name = /^(?:pods?|po)\/(.+)$/.exec(target)?.[1] ?? target;
-  if (name.includes('/') || name === '') throw new Error(`${target} names no pod: write pod/NAME`);
-  return name;
-};
-
 const ask = async (client: KubeClient, namespace: string, name: string): Promise<Why> => {
   const pod = await orNothing(client.get(pods, { namespace, name }));
-  if (pod === undefined) throw new Error(`there is no pod ${name} in namespace ${namespace}`);
+  if (pod === undefined) throw new Error(noPod(namespace, name));
   const [near, vm] = await Promise.all([
     liveSurroundings(client),
     orNothing(client.get(microVMs, { name: machineName(pod.metadata.uid ?? '') })),
@@ -68,7 +63,7 @@ const whyText = (answer: Why): string => {
 /** The command. @throws Error when there is no such pod */
 export const why = async (target: string, flags: WhyFlags): Promise<void> => {
   const format = formatOf(flags.output);
-  const name = nameOf(target);
+  const name = podName(target);
   const client = connect(flags.kubeconfig);
   try {
     const answer = await ask(client, flags.namespace, name);

@@ -3,7 +3,7 @@
  * repeated after a crash at any instruction, and waits under a limit.
  */
 import type { Firewall } from '../core/firewall/firewall.ts';
-import type { Refused } from '../core/flows/refused.ts';
+import type { Noted } from '../core/flows/refused.ts';
 import type { Machine } from '../core/machine/machine.ts';
 
 /** Room for machines, before what existing machines take is subtracted. */
@@ -48,8 +48,11 @@ export interface Provider {
    * @throws ProviderError `rules-refused` when the host does not take them; those before stay
    */
   filter(name: string, firewall: Firewall): Promise<boolean>;
-  /** Connections that the machine's filter refused within ten minutes; none of a machine that does not run. */
-  refused(machine: Machine): Promise<readonly Refused[]>;
+  /**
+   * Connections that the machine's filter refused within ten minutes, or accepted within one; of those that differ
+   * in their source ports alone one. None of a machine that does not run.
+   */
+  noted(machine: Machine, which: 'refused' | 'accepted'): Promise<readonly Noted[]>;
   inspect(name: string): Promise<Observation>;
   /** Stops the machine and removes everything made for it; resolves when nothing is left. */
   remove(name: string): Promise<void>;

@@ -16,6 +16,7 @@ import { IDENTITY_WEBHOOK, SCHEDULER, UPSTREAM_GROUPS_WEBHOOK } from '../api/nam
 import {
   configMaps,
   fargateProfiles,
+  flowWatches,
   mutatingWebhookConfigurations,
   nodes,
   persistentVolumeClaims,
@@ -40,6 +41,7 @@ import { foreignPods, runForeign } from '../lifecycle/foreign.ts';
 import { runLifecycle } from '../lifecycle/lifecycle.ts';
 import { removeOrphans } from '../lifecycle/orphans.ts';
 import { runFilters } from '../network/filters.ts';
+import { runFollowers } from '../network/followers.ts';
 import { runRefusals } from '../network/refusals.ts';
 import { firewallStores } from '../network/stores.ts';
 import { runProfiles } from '../profiles/reconciler.ts';
@@ -85,8 +87,9 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       log,
     }),
   };
-  // Not waited for: where somebody removed this kind, pods still start.
+  // Not waited for: where somebody removed these kinds, pods still start.
   const groupPolicies = watchStore(client, securityGroupPolicies, { log });
+  const flowWatching = watchStore(client, flowWatches, { log });
   const authConfig =
     config.eks === undefined
       ? undefined
@@ -177,6 +180,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   const lifecycle = runLifecycle(life);
   const filters = runFilters(shared);
   const refusals = runRefusals(shared);
+  const followers = runFollowers({ ...shared, flowWatches: flowWatching });
   const guard = runForeign(shared);
   const profiles = runProfiles({ ...shared, replicas, now: Date.now });
   const mapRoles = () => roles?.now().mapRoles ?? [];
@@ -194,13 +198,15 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       lifecycle.stop(),
       filters.stop(),
       refusals.stop(),
+      followers.stop(),
       guard.stop(),
       facts.stop(),
       profiles.stop(),
       eks?.stop(),
       balancers?.stop(),
     ]);
-    for (const store of [...Object.values(stores), groupPolicies, replicas, authConfig]) store?.stop();
+    for (const store of [...Object.values(stores), groupPolicies, flowWatching, replicas, authConfig])
+      store?.stop();
     await client.close();
   };
 };

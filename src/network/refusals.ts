@@ -23,7 +23,7 @@ import type { FirewallStores } from './stores.ts';
 
 /** What the samples are made from, and where they are told. */
 export type RefusalContext = FirewallStores & {
-  readonly provider: Pick<Provider, 'refused'>;
+  readonly provider: Pick<Provider, 'noted'>;
   readonly client: KubeClient;
   readonly events: EventRecorder;
   readonly log: Logger;
@@ -35,7 +35,7 @@ const REASON = 'FlowRefused';
 
 /** How often a machine is looked at, in milliseconds, and how many are within a second in a large cluster. */
 const EVERY_MS = 5_000;
-const MOST_PER_SECOND = 10;
+const MOST_PER_SECOND = 5;
 
 /** Looks at the same time. */
 const WORKERS = 2;
@@ -84,6 +84,7 @@ export const runRefusals = (context: RefusalContext): Pick<Controller, 'stop'> =
 
 /** Looks at a machine and tells what is new. @returns what is told by now */
 const tell = async (vm: MicroVM, told: Told, world: LiveWorld, context: RefusalContext): Promise<Told> => {
+  if (vm.metadata.deletionTimestamp !== undefined) return told;
   const flows = await refusedOf(vm, world, context);
   const before = vm.status?.refused ?? [];
   const latest = flows.slice(0, KEPT_MOST);
@@ -104,7 +105,7 @@ const refusedOf = async (
   { provider }: RefusalContext,
 ): Promise<readonly RefusedFlow[]> => {
   const machine = machineOf(vm);
-  const refused = await provider.refused(machine);
+  const refused = await provider.noted(machine, 'refused');
   if (refused.length === 0) return [];
   const { firewall } = firewallOf(machine, now());
   return firewall === undefined ? [] : explainRefused(refused, firewall, podAt);

@@ -4,6 +4,7 @@ import type { Network } from '../../src/api/network.ts';
 import {
   events,
   fargateProfiles,
+  flowWatches,
   microVMs,
   networks,
   pods,
@@ -11,11 +12,12 @@ import {
   subnets,
 } from '../../src/api/resources.ts';
 import { readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provider.ts';
+import type { ShownFlow } from '../../src/core/flows/follow.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import { parseAddress } from '../../src/core/net/ipv4.ts';
 import { until } from '../../src/host/wait.ts';
 import { installNetwork } from '../../src/tool/network.ts';
-import { cloister } from '../support/cloister.ts';
+import { cloister, startCloister } from '../support/cloister.ts';
 import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
 
 const NS = 'apps';
@@ -124,14 +126,74 @@ describe('connections that were refused', () => {
     const why = await cloister(product, ['why', 'pod/db', '-n', NS]);
     expect(why.out).toMatch(new RegExp(`refused +3 packets until \\S+Z: ${reason(clusterSecurityGroup)}\n`));
 
+    const dns = { direction: 'egress', from: 'pod', peer, protocol: 17, port: 53 } as const;
+    const accepted = [{ ...refused, flow: dns }];
+    writeFakeMachine(machines, { ...machine, refused: [refused], accepted });
+    const once = await cloister(product, ['flows', 'pod/db', '-n', NS]);
+    expect([once.code, once.err]).toEqual([0, '']);
+    expect(once.out).toMatch(
+      new RegExp(
+        `^TIME +DIRECTION +PEER +PORT +VERDICT +REASON\n(.*\n)*\\S+Z +egress +192\\.0\\.2\\.9 +UDP 53 +accepted\n`,
+      ),
+    );
+    expect(once.out).toContain(`  refused   ${reason(clusterSecurityGroup)}\n`);
+
+    const following = startCloister(product, ['flows', 'db', '-n', NS, '-f', '-o', 'json']);
+    const shown = () =>
+      following
+        .out()
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as ShownFlow);
+    await until(() => shown().length === 2, { limitMs: 30_000, what: 'what was before' });
+    writeFakeMachine(machines, {
+      ...machine,
+      refused: [{ ...refused, packets: 5 }],
+      accepted: [{ ...refused, flow: dns, packets: 4 }],
+    });
+    await until(() => shown().length === 4, { limitMs: 30_000, what: 'what came since' });
+    expect(shown().slice(2)).toMatchObject([
+      { verdict: 'accepted', port: 53, packets: 1 },
+      { verdict: 'refused', packets: 2 },
+    ]);
+    following.child.kill('SIGINT');
+    expect(await following.ended).toMatchObject({ code: 0, err: '' });
+    const piped = startCloister(product, ['flows', 'db', '-n', NS, '-f']);
+    await until(() => piped.out().includes('UDP 53'), { limitMs: 30_000, what: 'the first lines' });
+    piped.child.stdout?.destroy();
+    writeFakeMachine(machines, { ...machine, refused: [{ ...refused, packets: 9 }] });
+    expect(await piped.ended).toMatchObject({ code: 0, err: '' });
+    expect(await client.list(flowWatches)).toEqual([]);
+
     writeFakeMachine(machines, { ...machine, refused: [] });
     await until(async () => (await client.get(microVMs, { name })).status?.refused === undefined, {
       limitMs: 30_000,
       what: 'the MicroVM to forget what the kernel forgot',
     });
+    const late = startCloister(product, ['flows', 'db', '-n', NS, '-f']);
+    await until(async () => (await client.list(flowWatches)).length === 1, {
+      limitMs: 30_000,
+      what: 'the command to follow',
+    });
     await client.delete(pods, { namespace: NS, name: 'db' });
+    expect(await late.ended).toMatchObject({ code: 0, err: "cloister: the pod's machine is gone\n" });
     await until(() => product.machineNames().length === 0, { limitMs: 30_000, what: 'the machine to go' });
   }, 120_000);
+
+  it('are not those of a pod that has no machine', async () => {
+    const { client } = product;
+    await client.create(pods, {
+      metadata: { namespace: 'default', name: 'elsewhere' },
+      spec: { containers: [{ name: 'main', image: 'none' }] },
+    });
+    const asked = ['nobody', 'elsewhere'].map((name) => cloister(product, ['flows', `pod/${name}`]));
+    const said = (await Promise.all(asked)).map(({ code, err }) => `${code} ${err}`);
+    expect(said).toEqual([
+      '2 cloister: there is no pod nobody in namespace default\n',
+      '2 cloister: pod elsewhere has no machine of its own; `cloister why pod/elsewhere -n default` says why\n',
+    ]);
+    await client.delete(pods, { namespace: 'default', name: 'elsewhere' }, { gracePeriodSeconds: 0 });
+  }, 60_000);
 });
 
 const untilFree = (name: string, available: number, usable: string): Promise<unknown> =>

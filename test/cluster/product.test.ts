@@ -233,25 +233,25 @@ describe('the product', () => {
 
   it('lets those see its objects who see workloads, and administrators alone write them', async () => {
     const { client } = product;
-    const verbsOf = async (role: string): Promise<readonly string[]> => {
-      const { rules } = await until(
-        async () => {
-          const found = await client.get(clusterRoles, { name: role });
-          return found.rules?.some(({ apiGroups }) => apiGroups?.includes('cloister.dev'))
-            ? found
-            : undefined;
-        },
-        { limitMs: 30_000, what: `the role ${role} to be aggregated` },
-      );
-      const verbs = (rules ?? [])
-        .filter(({ resources }) => resources?.includes('fargateprofiles'))
+    const verbsOf = async (role: string, resource: string): Promise<string> => {
+      const { rules = [] } = await client.get(clusterRoles, { name: role });
+      const verbs = rules
+        .filter(({ resources }) => resources?.includes(resource))
         .flatMap((one) => one.verbs);
-      return [...new Set(verbs)].toSorted();
+      return [...new Set(verbs)].toSorted().join(' ');
     };
-    const read = ['get', 'list', 'watch'];
-    expect(await verbsOf('view')).toEqual(read);
-    expect(await verbsOf('edit')).toEqual(read);
-    expect(await verbsOf('admin')).toEqual([...read, 'create', 'delete', 'patch', 'update'].toSorted());
+    const [read, all] = ['get list watch', 'create delete get list patch update watch'];
+    const follow = 'create delete get list patch watch';
+    const expected = { view: [read, read], edit: [read, follow], admin: [all, follow] };
+    for (const [role, [profiles, flows]] of Object.entries(expected)) {
+      await until(
+        async () =>
+          (await verbsOf(role, 'fargateprofiles')) === profiles &&
+          (await verbsOf(role, 'flowwatches')) === flows,
+        { limitMs: 30_000, what: `the role ${role} to have these verbs and no others` },
+      );
+    }
+    expect(await verbsOf('view', 'microvms')).toBe(read);
   });
 
   it('writes at most twelve times in the life of a pod, besides events (docs/adr/0003)', async () => {

@@ -9,6 +9,7 @@ import { definitionOf, KINDS } from '../../src/api/crds.ts';
 import type { MicroVM } from '../../src/api/micro-vm.ts';
 import {
   events,
+  flowWatches,
   microVMs,
   namespaces,
   networkPolicies,
@@ -18,13 +19,16 @@ import {
 } from '../../src/api/resources.ts';
 import { attach } from '../../src/compute/local/router.ts';
 import { openFirewall } from '../../src/core/firewall/open.ts';
+import type { ShownFlow } from '../../src/core/flows/follow.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
 import { addNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
 import { applyManifests } from '../../src/kube/apply.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import { KubeClient, orNothing } from '../../src/kube/client.ts';
 import { eventRecorder } from '../../src/kube/events.ts';
+import { watchStore } from '../../src/kube/store.ts';
 import { runFilters } from '../../src/network/filters.ts';
+import { runFollowers } from '../../src/network/followers.ts';
 import { runRefusals } from '../../src/network/refusals.ts';
 import { firewallStores } from '../../src/network/stores.ts';
 import { startApiServer, type TestApiServer } from '../support/apiserver.ts';
@@ -53,10 +57,12 @@ let place: BarePlace;
 let machine: Machine;
 let bare: BareMachine;
 let controller: { stop(): Promise<void> } | undefined;
+/** How much later it is for the controller than it really is, in milliseconds. */
+let ahead = 0;
 
 /** The part of the controller that keeps filters, as src/main/controller.ts runs it. */
 const startController = async (): Promise<{ stop(): Promise<void> }> => {
-  const stores = firewallStores(client, log);
+  const stores = { ...firewallStores(client, log), flowWatches: watchStore(client, flowWatches, { log }) };
   await Promise.all(Object.values(stores).map(({ synced }) => synced));
   const context = {
     ...stores,
@@ -64,13 +70,14 @@ const startController = async (): Promise<{ stop(): Promise<void> }> => {
     client,
     events: eventRecorder(client, 'test'),
     log,
-    now: () => new Date(),
+    now: () => new Date(Date.now() + ahead),
   };
   const filters = runFilters(context);
   const refusals = runRefusals(context);
+  const followers = runFollowers(context);
   return {
     stop: async () => {
-      await Promise.all([filters.stop(), refusals.stop()]);
+      await Promise.all([filters.stop(), refusals.stop(), followers.stop()]);
       for (const store of Object.values(stores)) store.stop();
     },
   };
@@ -206,6 +213,51 @@ it('tells why it refused a connection, and who began it', async () => {
   });
   await setIngress('10.42.0.0/16');
   await untilReaches(true);
+});
+
+it('shows connections to those who follow them, for as long as they do', async () => {
+  const key = { namespace: NS, name: 'watched' };
+  const watch = (pod: string) =>
+    client.create(flowWatches, {
+      apiVersion: API_VERSION,
+      kind: 'FlowWatch',
+      metadata: key,
+      spec: { pod, renewTime: new Date().toISOString() },
+    });
+  const untilShown = (what: string, is: (flow: ShownFlow) => boolean): Promise<ShownFlow> =>
+    until(async () => (await client.get(flowWatches, key)).status?.flows?.findLast(is), {
+      limitMs: 20_000,
+      what,
+    });
+  await watch('web');
+  const { seq } = await untilShown('a connection before', ({ verdict }) => verdict === 'accepted');
+  const fresh = (flow: ShownFlow): boolean => flow.seq > seq && flow.peer === CLIENT_ADDRESS;
+  expect(await reaches()).toBe(true);
+  const accepted = await untilShown('the connection', (flow) => fresh(flow) && flow.verdict === 'accepted');
+  const common = { direction: 'ingress', peerPod: `${NS}/client`, protocol: 'TCP', port: PORT };
+  expect(accepted).toMatchObject(common);
+  await inside(bare.pod, `${agnhost} connect --timeout=500ms ${CLIENT_ADDRESS}:81 2>&1 || true`);
+  const begun = await untilShown('what the pod began', (flow) => fresh(flow) && flow.port === 81);
+  expect(begun).toMatchObject({ direction: 'egress', verdict: 'accepted' });
+
+  await setIngress('192.0.2.0/24');
+  await untilReaches(false);
+  const refused = await untilShown('the refusal', (flow) => fresh(flow) && flow.verdict === 'refused');
+  const reason = `group cluster has no ingress rule for TCP ${PORT} from ${CLIENT_ADDRESS}`;
+  expect(refused).toMatchObject({ ...common, by: 'group-ingress', reason });
+  await setIngress('10.42.0.0/16');
+  await untilReaches(true);
+
+  ahead += 61_000;
+  await until(async () => (await orNothing(client.get(flowWatches, key))) === undefined, {
+    limitMs: 20_000,
+    what: 'a FlowWatch that nobody renews to be removed',
+  });
+  await watch('nobody');
+  await until(async () => (await orNothing(client.get(flowWatches, key))) === undefined, {
+    limitMs: 20_000,
+    what: 'the FlowWatch of a pod without a machine to be removed',
+  });
 });
 
 it('keeps its rules while the API server is away, and follows once it is back', async () => {

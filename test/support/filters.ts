@@ -1,5 +1,5 @@
 /** What a machine's packet filter tells: counters, and connections that it refused. */
-import { refusedElements } from '../../src/compute/local/flows.ts';
+import { notedElements } from '../../src/compute/local/flows.ts';
 import { protocolName } from '../../src/core/firewall/protocol.ts';
 import { exec } from '../../src/host/exec.ts';
 import { inNamespace } from '../../src/host/namespace.ts';
@@ -23,7 +23,7 @@ export const counterAt = async (namespace: string, name: string): Promise<number
 /** Packets by refused connection, as `source destination protocol port`. */
 export const refusedAt = async (namespace: string): Promise<ReadonlyMap<string, number>> =>
   new Map(
-    (await refusedElements(namespace)).map(({ source, destination, protocol, port, packets }) => [
+    (await notedElements(namespace, 'refused')).map(({ source, destination, protocol, port, packets }) => [
       `${source} ${destination} ${protocolName(protocol).toLowerCase()} ${port}`,
       packets,
     ]),

@@ -61,6 +61,9 @@ const rules = [
   // Tokens of service accounts that ask for a role (spec/fargate.md §7).
   rule('authentication.k8s.io', ['tokenreviews'], ['create']),
   rule(GROUP, ['microvms'], [...READ, 'create', 'patch', 'delete']),
+  // Connections, for those who follow them; what nobody renews any more is removed.
+  rule(GROUP, ['flowwatches'], [...READ, 'delete']),
+  rule(GROUP, ['flowwatches/status'], ['patch']),
   rule(GROUP, ['fargateprofiles/status', 'networks/status', 'subnets/status', 'microvms/status'], ['patch']),
   rule('certificates.k8s.io', ['certificatesigningrequests'], [...READ, 'create', 'delete']),
   rule('certificates.k8s.io', ['certificatesigningrequests/approval'], ['patch']),
@@ -97,29 +100,34 @@ const role = (name: string, namespace: string, list: readonly object[]) => ({
 /**
  * Our kinds in the roles `view`, `edit` and `admin` of Kubernetes: all may look, and who administers may write
  * what people write. They are of the whole cluster, so that `edit` of one namespace does not reach them. Nor
- * does it reach SecurityGroupPolicies: who writes one lets pods into groups that others trust.
+ * does it reach SecurityGroupPolicies: who writes one lets pods into groups that others trust. Who may edit a
+ * namespace may follow the connections of its pods, as they may run programs in them.
  */
 const aggregatedRoles = (): readonly object[] => {
-  const aggregate = (name: string, labels: readonly string[], verbs: readonly string[]) => ({
+  const aggregate = (name: string, to: readonly string[], list: readonly object[]) => ({
     apiVersion: `${RBAC}/v1`,
     kind: 'ClusterRole',
     metadata: {
       name,
-      labels: Object.fromEntries(labels.map((to) => [`${RBAC}/aggregate-to-${to}`, 'true'])),
+      labels: Object.fromEntries(to.map((role) => [`${RBAC}/aggregate-to-${role}`, 'true'])),
     },
-    rules: [
-      rule(GROUP, ['microvms', ...WRITTEN], verbs),
-      rule(SECURITY_GROUP_POLICIES.group, ['securitygrouppolicies'], verbs),
-    ],
+    rules: list,
   });
   return [
-    aggregate('cloister:view', ['view', 'edit', 'admin'], READ),
-    {
-      apiVersion: `${RBAC}/v1`,
-      kind: 'ClusterRole',
-      metadata: { name: 'cloister:admin', labels: { [`${RBAC}/aggregate-to-admin`]: 'true' } },
-      rules: [rule(GROUP, WRITTEN, ['create', 'update', 'patch', 'delete'])],
-    },
+    aggregate(
+      'cloister:view',
+      ['view', 'edit', 'admin'],
+      [
+        rule(GROUP, ['microvms', 'flowwatches', ...WRITTEN], READ),
+        rule(SECURITY_GROUP_POLICIES.group, ['securitygrouppolicies'], READ),
+      ],
+    ),
+    aggregate(
+      'cloister:edit',
+      ['edit', 'admin'],
+      [rule(GROUP, ['flowwatches'], ['create', 'patch', 'delete'])],
+    ),
+    aggregate('cloister:admin', ['admin'], [rule(GROUP, WRITTEN, ['create', 'update', 'patch', 'delete'])]),
   ];
 };
 

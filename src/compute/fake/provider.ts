@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Firewall } from '../../core/firewall/firewall.ts';
-import type { Refused } from '../../core/flows/refused.ts';
+import type { Noted } from '../../core/flows/refused.ts';
 import type { Machine } from '../../core/machine/machine.ts';
 import type { Capacity, Observation, Provider } from '../provider.ts';
 
@@ -30,9 +30,13 @@ export interface FakeMachine {
   readonly reason?: string;
   /** Left out: closed. */
   readonly firewall?: Firewall;
-  /** What its filter is said to have refused; `last` is RFC 3339. Nothing is ever sent to such a machine. */
-  readonly refused?: readonly (Omit<Refused, 'last'> & { readonly last: string })[];
+  /** What its filter is said to have noted: nothing is ever sent to such a machine. */
+  readonly refused?: readonly FakeNoted[];
+  readonly accepted?: readonly FakeNoted[];
 }
+
+/** A connection in a file: `last` is RFC 3339. */
+type FakeNoted = Omit<Noted, 'last'> & { readonly last: string };
 
 const SUFFIX = '.json';
 
@@ -77,8 +81,8 @@ export const fakeProvider = (directory: string, capacity: Capacity): Provider =>
       if (changed) writeFakeMachine(directory, { ...known, firewall });
       return changed;
     },
-    refused: async ({ name }) =>
-      (readFakeMachine(directory, name)?.refused ?? []).map((one) => ({ ...one, last: new Date(one.last) })),
+    noted: async ({ name }, which) =>
+      (readFakeMachine(directory, name)?.[which] ?? []).map((one) => ({ ...one, last: new Date(one.last) })),
     inspect: async (name) => observe(readFakeMachine(directory, name)),
     remove: async (name) => rmSync(fakeMachineFile(directory, name), { force: true }),
     list: async () =>

@@ -1,12 +1,12 @@
 /** What a machine's namespace knows of connections: read when somebody asks, so that nothing has to listen. */
 
 import type { Flow } from '../../core/firewall/judge.ts';
-import type { Refused } from '../../core/flows/refused.ts';
+import type { Noted } from '../../core/flows/refused.ts';
 import { parseAddress } from '../../core/net/ipv4.ts';
 import { exec } from '../../host/exec.ts';
 import { inNamespace, namespaceExists } from '../../host/namespace.ts';
 import { NODE_ADDRESS } from '../render/link.ts';
-import { REFUSED_FOR_S, REFUSED_SET } from '../render/ruleset.ts';
+import { NOTED, type NotedSet } from '../render/ruleset.ts';
 
 /** The first packet of a connection: addresses as dotted quads, IP protocol number, destination port or 0. */
 interface FirstPacket {
@@ -16,8 +16,8 @@ interface FirstPacket {
   readonly port: number;
 }
 
-/** An element of the kernel's set of refused connections. */
-interface RefusedElement extends FirstPacket {
+/** An element of one of the kernel's sets. */
+interface NotedElement extends FirstPacket {
   readonly packets: number;
   /** Whole seconds since the last packet. */
   readonly agoS: number;
@@ -38,17 +38,20 @@ interface Listing {
   }[];
 }
 
-/** The refused connections of a namespace, as the kernel has them. @throws ExecError when there is no filter */
-export const refusedElements = async (namespace: string): Promise<readonly RefusedElement[]> => {
-  const list = ['-j', '-n', 'list', 'set', 'inet', 'machine', REFUSED_SET];
-  const [program, args] = inNamespace(namespace, 'nft', list);
+/**
+ * Connections of a namespace as the kernel noted them.
+ * @throws ExecError when there is no such set, as before a machine has its first rules
+ */
+export const notedElements = async (namespace: string, set: NotedSet): Promise<readonly NotedElement[]> => {
+  const [program, args] = inNamespace(namespace, 'nft', ['-j', '-n', 'list', 'set', 'inet', 'machine', set]);
   const { nftables } = JSON.parse(await exec(program, args)) as Listing;
   return nftables
-    .flatMap(({ set }) => set?.elem ?? [])
+    .flatMap(({ set: listed }) => listed?.elem ?? [])
     .map(({ elem: { val, expires, counter } }) => {
       const [source, destination, protocol, port] = val.concat;
       // Each packet starts the time-out anew.
-      return { source, destination, protocol, port, packets: counter.packets, agoS: REFUSED_FOR_S - expires };
+      const agoS = NOTED[set].seconds - expires;
+      return { source, destination, protocol, port, packets: counter.packets, agoS };
     });
 };
 
@@ -65,13 +68,14 @@ const flowOf = ({ source, destination, protocol, port }: FirstPacket, address: s
   };
 };
 
-/** Connections that a machine's filter refused; none when the machine went meanwhile. @throws ExecError */
-export const refusedAt = async (
+/** Connections as a machine's filter noted them; none when the machine went meanwhile. @throws ExecError */
+export const notedAt = async (
   namespace: string,
+  set: NotedSet,
   address: string,
   now: Date,
-): Promise<readonly Refused[]> => {
-  const elements = await refusedElements(namespace).catch((cause) => {
+): Promise<readonly Noted[]> => {
+  const elements = await notedElements(namespace, set).catch((cause) => {
     if (namespaceExists(namespace)) throw cause;
     return [];
   });

@@ -21,7 +21,7 @@ import {
 } from './directory.ts';
 import { deliver, seedArchive } from './feed.ts';
 import { putInPlace } from './filter.ts';
-import { refusedAt } from './flows.ts';
+import { notedAt } from './flows.ts';
 import { launch } from './launch.ts';
 import { machineNamespace, prepare, type Site } from './prepare.ts';
 import { processesOf } from './processes.ts';
@@ -133,9 +133,9 @@ export const localProvider = (options: LocalOptions): Provider => {
       return state === 'running' && putInPlace(namespaceOf(name), at(name), firewallRules(firewall));
     },
 
-    refused: async ({ name, placement }) => {
+    noted: async ({ name, placement }, which) => {
       const { state } = await inspect(name);
-      return state === 'running' ? refusedAt(namespaceOf(name), placement.address, new Date()) : [];
+      return state === 'running' ? notedAt(namespaceOf(name), which, placement.address, new Date()) : [];
     },
 
     remove: async (name) => {

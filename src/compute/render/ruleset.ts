@@ -28,12 +28,36 @@ const COUNTERS: Readonly<Record<Refusal | Stray, string>> = {
   'kubelet-ingress': 'not a client of the kubelet',
 };
 
-/** The set of refused connections: (source, destination, protocol, destination port or 0) of the first packet. */
-export const REFUSED_SET = 'refused';
+/**
+ * Sets of connections: (source, destination, protocol, destination port or 0) of the first packet. The kernel
+ * keeps them for those who ask, so that nothing has to listen. One that is full takes no more and changes nothing
+ * else: no guest can make it grow.
+ */
+export const NOTED = {
+  refused: { most: 1024, seconds: 600 },
+  accepted: { most: 4096, seconds: 60 },
+} as const;
 
-/** How many refused connections are kept, and for how long: enough to tell why, and no guest can make it grow. */
-const REFUSED_MOST = 1024;
-export const REFUSED_FOR_S = 600;
+/** A set that keeps what became of connections. */
+export type NotedSet = keyof typeof NOTED;
+
+const noted = (name: NotedSet): string => `  set ${name} {
+    type ipv4_addr . ipv4_addr . inet_proto . inet_service
+    size ${NOTED[name].most}
+    flags dynamic,timeout
+    timeout ${NOTED[name].seconds}s
+    counter
+  }
+`;
+
+/** Rules that note a connection by its first packet, or, when it is judged again, by one in the same direction. */
+const note = (name: NotedSet): readonly string[] => {
+  const [ends, ported] = ['ct original ip saddr . ct original ip daddr . meta l4proto', '{ tcp, udp, sctp }'];
+  return [
+    `ct direction original meta l4proto ${ported} update @${name} { ${ends} . th dport }`,
+    `ct direction original meta l4proto != ${ported} update @${name} { ${ends} . 0 }`,
+  ];
+};
 
 const drop = (counter: Refusal | Stray): string => `counter name ${counter} drop`;
 
@@ -69,14 +93,7 @@ const frame = (address: string): string => `table inet machine
 delete table inet machine
 table inet machine {
 ${counters()}
-  set ${REFUSED_SET} {
-    type ipv4_addr . ipv4_addr . inet_proto . inet_service
-    size ${REFUSED_MOST}
-    flags dynamic,timeout
-    timeout ${REFUSED_FOR_S}s
-    counter
-  }
-
+${noted('refused')}
   chain input {
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
@@ -145,9 +162,9 @@ ${CHAINS.map((name) => `  chain ${name} {}\n`).join('')}
   }
 
   chain record {
-    ct direction original meta l4proto { tcp, udp, sctp } update @${REFUSED_SET} { ct original ip saddr . ct original ip daddr . meta l4proto . th dport }
-    ct direction original meta l4proto != { tcp, udp, sctp } update @${REFUSED_SET} { ct original ip saddr . ct original ip daddr . meta l4proto . 0 }
-  }
+${note('refused')
+  .map((line) => `    ${line}\n`)
+  .join('')}  }
 
   chain to_kubelet {
     type nat hook prerouting priority dstnat; policy accept;
@@ -220,7 +237,7 @@ const markOf = (text: string): number => createHash('sha256').update(text).diges
 
 /**
  * The part that changes, as one transaction for a namespace that has `ruleset`: it puts the rules in place of
- * those before, and leaves counters, refused connections, connection tracking and translations as they are.
+ * those before, and leaves counters, noted connections, connection tracking and translations as they are.
  *
  * A connection that was allowed is marked with a number for exactly these rules. Its further packets pass by the
  * mark, and ICMP errors that concern it too. Under changed rules the mark is another one, so each connection
@@ -232,14 +249,15 @@ export const firewallRules = (firewall: Firewall): string => {
   const mark = `0x${markOf(JSON.stringify(layers)).toString(16).padStart(8, '0')}`;
   const chains: Chains = {
     known: [`ct mark ${mark} accept`],
-    allowed: [`ct mark set ${mark} accept`],
+    allowed: [...note('accepted'), `ct mark set ${mark} accept`],
     ...layers,
   };
   const filled = CHAINS.map(
     (name) => `  chain ${name} {\n${chains[name].map((line) => `    ${line}\n`).join('')}  }\n`,
   );
   const flushes = CHAINS.map((name) => `flush chain inet machine ${name}\n`);
-  return `${flushes.join('')}table inet machine {\n${filled.join('')}}\n`;
+  // The set is here and not in the frame: it is added to machines that were started without it.
+  return `${flushes.join('')}table inet machine {\n${noted('accepted')}${filled.join('')}}\n`;
 };
 
 /** A firewall that lets nothing pass: every machine's first one. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Firewall } from '../firewall/firewall.ts';
 import { parseAddress } from '../net/ipv4.ts';
 import { rangesOf } from '../net/ranges.ts';
-import { explainRefused, type Refused, type RefusedFlow, reasonsToTell, worthWriting } from './refused.ts';
+import { explainRefused, type Noted, type RefusedFlow, reasonsToTell, worthWriting } from './refused.ts';
 
 const TCP = 6;
 const at = (address: string): number => parseAddress(address) as number;
@@ -21,14 +21,14 @@ const firewall: Firewall = {
 };
 const podAt = (address: number) => (address === at(CLIENT) ? 'shop/client' : undefined);
 
-const refused = (difference: Partial<Refused['flow']>, second = 0): Refused => ({
+const refused = (difference: Partial<Noted['flow']>, second = 0): Noted => ({
   flow: { direction: 'ingress', peer: at(CLIENT), protocol: TCP, port: 5432, ...difference },
   packets: 3,
   last: new Date(Date.UTC(2026, 0, 1, 0, 0, second)),
 });
 
 describe('explainRefused', () => {
-  it.each<[string, Partial<Refused['flow']>, string, string]>([
+  it.each<[string, Partial<Noted['flow']>, string, string]>([
     ['a group', {}, 'group-ingress', 'group db has no ingress rule for TCP 5432 from 10.42.64.9'],
     [
       'a policy',
@@ -66,7 +66,7 @@ describe('explainRefused', () => {
   });
 });
 
-const flowsOf = (...all: readonly Refused[]): readonly RefusedFlow[] => explainRefused(all, firewall, podAt);
+const flowsOf = (...all: readonly Noted[]): readonly RefusedFlow[] => explainRefused(all, firewall, podAt);
 
 describe('worthWriting', () => {
   const once = flowsOf(refused({}, 1));

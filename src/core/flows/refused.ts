@@ -5,12 +5,12 @@ import { protocolName } from '../firewall/protocol.ts';
 import { formatAddress } from '../net/ipv4.ts';
 import type { PodAt } from './peers.ts';
 
-/** A connection that was refused, as the kernel noted it. */
-export interface Refused {
+/** Connections that differ in nothing that rules look at, as the kernel noted them. */
+export interface Noted {
   readonly flow: Flow;
-  /** Packets that tried to begin it. */
+  /** First packets: connections that were accepted, or tries to begin one that was refused. */
   readonly packets: number;
-  /** When the last of them came. */
+  /** When the last of them came, to the second. */
   readonly last: Date;
 }
 
@@ -54,7 +54,7 @@ export const inWords = ({ direction, peer, protocol, port }: Flow, podAt: PodAt)
  * have changed since, and nobody has to do anything about it.
  */
 export const explainRefused = (
-  refused: readonly Refused[],
+  refused: readonly Noted[],
   firewall: Firewall,
   podAt: PodAt,
 ): readonly RefusedFlow[] =>
