@@ -391,6 +391,12 @@ describe('POST /validate/ephemeralcontainers', () => {
 });
 
 describe('GET /healthz', () => {
+  it('keeps idle connections for longer than API servers do', async () => {
+    const { headers, body } = await request(`${base}/healthz`, { dispatcher: agent });
+    await body.dump();
+    expect(Number(/^timeout=(\d+)$/.exec(String(headers['keep-alive']))?.[1])).toBeGreaterThan(90);
+  });
+
   it('says ok', async () => {
     const { statusCode, body } = await request(`${base}/healthz`, { dispatcher: agent });
     expect([statusCode, await body.text()]).toEqual([200, 'ok']);

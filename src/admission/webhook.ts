@@ -46,6 +46,13 @@ export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 
 /** Largest review in bytes: the API server's own limit of 3 MiB for a request, twice (object and wrapping). */
 const BODY_LIMIT = 6 * 1024 * 1024;
 
+/**
+ * How long an idle connection stays, in milliseconds: longer than the 90 s after which API servers close it (Go,
+ * `http.DefaultTransport`). Were it us who close, a review on its way at that moment would be lost, and with it, as
+ * we are fail-open, a pod.
+ */
+const KEEP_ALIVE_MS = 120_000;
+
 /** A request that is no AdmissionReview gets 400 and what is wrong with it; the API server then fails open. */
 const explain = (log: Logger) => (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
   const code = error.statusCode ?? 500;
@@ -72,6 +79,7 @@ export const admissionServer = ({
     https: { cert: tls.certificate, key: tls.key },
     bodyLimit: BODY_LIMIT,
     forceCloseConnections: true,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     // A pod with such a key must not slip past us by a refused review: the webhook is fail-open.
     onProtoPoisoning: 'remove',
     onConstructorPoisoning: 'remove',
