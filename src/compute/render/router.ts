@@ -14,12 +14,17 @@ const replaceTable = (name: string, body: string): string =>
 
 /**
  * The router's own rules: link-local addresses (instance metadata among them) are never routed, the uplink
- * lets only answers in, and the router itself answers nothing but ICMP.
+ * lets only answers in, and the router itself answers nothing but ICMP. It keeps track of connections through the
+ * uplink alone: those between attached addresses cost less so, and no machine can fill the table of all.
  */
 export const vpcRuleset = (): string =>
   replaceTable(
     'vpc',
-    `  chain input {
+    `  chain untracked {
+    type filter hook prerouting priority raw; policy accept;
+    iifname != "uplink" fib daddr oifname != "uplink" notrack
+  }
+  chain input {
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
     ip protocol icmp accept
