@@ -296,6 +296,20 @@ describe('an Ingress', () => {
     expect(await stage.ask(`http://${address}/`, 'elsewhere.example')).toMatchObject({ status: 503 });
   });
 
+  it('asks another pod when one closes a connection unanswered, unless asking twice might do harm', async () => {
+    await endpoints('site', { [POD[1]]: { ready: true }, [POD[2]]: { ready: true } });
+    const url = 'http://10.42.2.6/not-pod-1';
+    await answers('http://10.42.2.6/', 'pod-1', 'shop.example');
+    const ask = (method: string) =>
+      Promise.all(['', '', '', ''].map(() => stage.ask(url, 'shop.example', method)));
+    const asked = await ask('GET');
+    expect(asked.map(({ body }) => (JSON.parse(body) as { name: string }).name)).toEqual(
+      asked.map(() => 'pod-2'),
+    );
+    expect(new Set((await ask('POST')).map(({ status }) => status))).toEqual(new Set([200, 502]));
+    await endpoints('site', { [POD[2]]: { ready: true } });
+  });
+
   it('answers 503 for a backend that does not exist, and says so', async () => {
     expect(await stage.ask('http://10.42.2.6/gone', 'shop.example')).toMatchObject({ status: 503 });
     await eventOf('front', 'FailedBuildModel', `backend Service ${NS}/gone does not exist`);

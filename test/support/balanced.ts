@@ -5,10 +5,14 @@ import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
 
-/** Answers every request with its name, the path and who asks; one for /hold stays open until it is killed. */
+/**
+ * Answers every request with its name, the path and who asks; one for /hold stays open until it is killed, and one
+ * for /not-NAME is closed unanswered by who has that name.
+ */
 const SERVER = `
 const [address, name] = process.argv.slice(1);
 require('node:http').createServer((request, response) => {
+  if (request.url === '/not-' + name) return request.socket.destroy();
   response.write(JSON.stringify({ name, path: request.url, from: request.socket.remoteAddress }) + '\\n');
   if (request.url !== '/hold') return response.end();
   const beat = setInterval(() => response.write('beat\\n'), 50);
@@ -17,15 +21,15 @@ require('node:http').createServer((request, response) => {
 `;
 
 const ASK = `
-const [url, host] = process.argv.slice(1);
+const [url, host, method] = process.argv.slice(1);
 const tls = { servername: host.split(':')[0], rejectUnauthorized: false };
 const module = require(url.startsWith('https:') ? 'node:https' : 'node:http');
-module.get(url, { agent: false, signal: AbortSignal.timeout(8_000), headers: host ? { host } : {}, ...tls }, (response) => {
+module.request(url, { method, agent: false, signal: AbortSignal.timeout(8_000), headers: host ? { host } : {}, ...tls }, (response) => {
   const certificate = response.socket.getPeerCertificate?.().subject.CN;
   const { location } = response.headers;
   let body = '';
   response.on('data', (chunk) => (body += chunk)).on('end', () => console.log(JSON.stringify({ status: response.statusCode, body, location, certificate })));
-}).on('error', (error) => console.log(JSON.stringify({ status: 0, body: error.code })));
+}).on('error', (error) => console.log(JSON.stringify({ status: 0, body: error.code }))).end();
 `;
 
 /**
@@ -96,7 +100,8 @@ const beside = (namespace: string | undefined, script: string, args: readonly st
 
 /** Asks from a network namespace, each time by a connection of its own. */
 export interface Client {
-  ask(url: string, host?: string): Promise<Answered>;
+  /** @param method default GET */
+  ask(url: string, host?: string, method?: string): Promise<Answered>;
   /**
    * Asks until it is finished, and then prints how often each name, status or error's code was the answer.
    * @param pauseMs between two requests: a guest of a quarter vCPU shall be asked, not worn out. Default 2
@@ -131,8 +136,8 @@ export const serverIn = async (namespace: string, address: string, name: string)
 
 /** A client in a namespace that exists, or in that of the host. */
 export const clientIn = (namespace: string | undefined): Client => ({
-  ask: async (url, host = '') =>
-    JSON.parse(await exec(...command(namespace, ['-e', ASK, url, host]))) as Answered,
+  ask: async (url, host = '', method = 'GET') =>
+    JSON.parse(await exec(...command(namespace, ['-e', ASK, url, host, method]))) as Answered,
   askOn: (url, pauseMs = 2) => beside(namespace, ASK_ON, [url, `${pauseMs}`]),
   hold: (url) => beside(namespace, HOLD, [url]),
 });

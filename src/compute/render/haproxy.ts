@@ -163,14 +163,24 @@ const serverOptions = ({ check }: Pool, { port }: Target): string =>
 const serverLine = (pool: Pool, target: Target): string =>
   `    server ${targetName(target)} ${targetName(target)} ${serverOptions(pool, target)}`;
 
-/** Each request has a connection of its own to the pod, so that none is sent into one that a leaving pod closes. */
+/**
+ * Each request has a connection of its own to the pod, so that none is sent into one that a leaving pod closes.
+ * What a pod closes unanswered all the same, another one is asked, where asking twice does no harm (RFC 9110, 9.2.2).
+ */
+const HTTP_POOL: readonly string[] = [
+  '    option http-server-close',
+  `    timeout server ${IDLE.http}s`,
+  '    retry-on conn-failure empty-response',
+  '    http-request disable-l7-retry unless METH_GET',
+];
+
 const poolLines = (pool: Pool, targets: readonly Target[]): readonly string[] => [
   '',
   `backend ${pool.name}`,
   `    mode ${pool.mode}`,
   `    source ${pool.source}`,
   '    balance roundrobin',
-  ...(pool.mode === 'http' ? ['    option http-server-close', `    timeout server ${IDLE.http}s`] : []),
+  ...(pool.mode === 'http' ? HTTP_POOL : []),
   ...checkLines(pool.check),
   ...targets.map((target) => serverLine(pool, target)),
 ];
