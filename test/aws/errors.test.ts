@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs';
 import * as eks from '@aws-sdk/client-eks';
 import { NormalizedSchema } from '@smithy/core/schema';
+import { fastify } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fargateProfiles, leases } from '../../src/api/resources.ts';
 import { ERROR_TYPES, type ErrorType, membersOf, statusOf } from '../../src/core/eks/errors.ts';
 import { putEntry } from '../../src/eks/access.ts';
+import { sendRefusal } from '../../src/eks/http.ts';
 import { until } from '../../src/host/wait.ts';
 import { call, type Raw, type Signing } from './raw.ts';
 import {
@@ -189,7 +191,13 @@ const ROWS: readonly Row[] = [
     { selectors: Array.from({ length: 6 }, () => ({ namespace: 'x' })) },
     'Fargate Profile has more than 5 selectors',
   ),
-  invalid('a label without a value', { selectors: [{ namespace: 'x', labels: { a: '' } }] }, /1 to 127/),
+  ...[{ a: '' }, { a: 'v'.repeat(256) }, { '': 'v' }, { ['k'.repeat(128)]: 'v' }].map((pair) =>
+    invalid(
+      `a label beyond its limits, ${JSON.stringify(pair).slice(0, 20)}`,
+      { selectors: [{ namespace: 'x', labels: pair }] },
+      'Selector label keys have 1 to 127 characters and values 1 to 255',
+    ),
+  ),
   invalid(
     'public subnet',
     { subnets: ['private-a', 'public-a'] },
@@ -209,7 +217,7 @@ const ROWS: readonly Row[] = [
   invalid(
     'a role with a path',
     { podExecutionRoleArn: `arn:aws:iam::${ACCOUNT}:role/path/name` },
-    /must have the form arn:aws:iam::<account>:role\/<name>/,
+    `podExecutionRoleArn "arn:aws:iam::${ACCOUNT}:role/path/name" must have the form arn:aws:iam::<account>:role/<name>, with no path`,
   ),
   ...['absent', ...Object.keys(DISTRUSTFUL)].map((name) =>
     invalid(
@@ -219,14 +227,43 @@ const ROWS: readonly Row[] = [
     ),
   ),
   invalid('too many tags', { tags: labels(51) }, 'A resource can have up to 50 tags, and not 51'),
-  invalid('a reserved tag', { tags: { 'AWS:x': '1' } }, /keys that begin with aws: are reserved/),
-  ...['eks-x', 'Upper', 'under_score', '-x', 'x'.repeat(64), ''].map(
+  ...['aws:x', 'AWS:x'].map((key) =>
+    invalid(
+      `the reserved tag ${key}`,
+      { tags: { [key]: '1' } },
+      `Tag key ${key} cannot be used: keys that begin with aws: are reserved`,
+    ),
+  ),
+  invalid('an empty tag key', { tags: { '': '1' } }, 'Tag keys have 1 to 128 characters, and not 0'),
+  invalid(
+    'a long tag key',
+    { tags: { ['k'.repeat(129)]: '1' } },
+    'Tag keys have 1 to 128 characters, and not 129',
+  ),
+  invalid(
+    'a long tag value',
+    { tags: { k: 'v'.repeat(257) } },
+    'Tag values have up to 256 characters, and not 257',
+  ),
+  ...['Upper', 'under_score', '-x', 'x'.repeat(64), ''].map(
     (fargateProfileName): Row => ({
-      ...invalid('name', { fargateProfileName }, /^fargateProfileName .* cannot be used/),
+      ...invalid(
+        'name',
+        { fargateProfileName },
+        `fargateProfileName ${JSON.stringify(fargateProfileName)} cannot be used: it has 1 to 63 of a-z, 0-9 and -, and begins and ends with a letter or digit`,
+      ),
       what: `a name that cannot be used: ${JSON.stringify(fargateProfileName)}`,
       members: { fargateProfileName },
     }),
   ),
+  {
+    ...invalid(
+      'a reserved name',
+      { fargateProfileName: 'eks-x' },
+      'fargateProfileName eks-x cannot be used: names that start with eks- are reserved',
+    ),
+    members: { fargateProfileName: 'eks-x' },
+  },
   ...['fargateProfileName', 'podExecutionRoleArn'].map(
     (name): Row => ({
       what: `${name} missing`,
@@ -421,6 +458,26 @@ describe('the type of a refusal', () => {
     ]);
   });
 
+  it.each(modelled)('%s is what the client throws, with its status and members', async (type) => {
+    const server = fastify();
+    const refusal = { type, message: `about ${type}`, members: { clusterName: 'c' } };
+    server.setNotFoundHandler((_request, reply) => sendRefusal(reply, refusal));
+    const endpoint = await server.listen({ host: '127.0.0.1', port: 0 });
+    const client = new eks.EKSClient({ endpoint, region: REGION, credentials: test.keys, maxAttempts: 1 });
+    const thrown = (await client
+      .send(new eks.ListClustersCommand({}))
+      .catch((cause) => cause)) as eks.EKSServiceException;
+    expect(thrown).toBeInstanceOf(schemas.get(type));
+    expect([thrown.name, thrown.message, thrown.$metadata.httpStatusCode]).toEqual([
+      type,
+      `about ${type}`,
+      statusOf(type),
+    ]);
+    if (membersOf(type).includes('clusterName')) expect(thrown).toMatchObject({ clusterName: 'c' });
+    client.destroy();
+    await server.close();
+  });
+
   it.each(modelled)('%s has the status and the members that the client expects', (type) => {
     const schema = NormalizedSchema.of(schemas.get(`${type}$`) as never);
     const names = [...schema.structIterator()].map(([name]) => name).filter((name) => name !== 'message');
@@ -513,6 +570,29 @@ describe('one change at a time', () => {
   });
 });
 
+it('takes a profile with everything at its limit (spec/fargate.md §1.4)', async () => {
+  const fargateProfileName = 'n'.repeat(63);
+  const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+  const pair = (i: number): [string, string] => [`${i}`.padStart(127, 'k'), 'v'.repeat(255)];
+  const many = Object.fromEntries(numbers(5).map(pair));
+  const selectors = numbers(5).map(() => ({ namespace: 'x', labels: many }));
+  const tags = Object.fromEntries(numbers(50).map((i) => [`${i}`.padStart(128, 't'), 'v'.repeat(256)]));
+  const created = await post(profile({ fargateProfileName, selectors, tags }));
+  expect([created.status, created.json['fargateProfile']], created.text).toMatchObject([
+    200,
+    { fargateProfileName, selectors, tags },
+  ]);
+  await active(fargateProfileName);
+  await test.product.client.delete(fargateProfiles, { name: fargateProfileName });
+  await until(
+    async () => (await send({ method: 'GET', path: `${BASE}/${fargateProfileName}` })).status === 404,
+    {
+      limitMs: 10_000,
+      what: 'the profile to be gone',
+    },
+  );
+}, 30_000);
+
 describe('the quota', () => {
   it('ends at ten profiles, through both doors', async () => {
     for (let i = 1; i < 10; i++) {
@@ -521,7 +601,16 @@ describe('the quota', () => {
       await active(`q${i}`);
     }
     const over = await post(profile({ fargateProfileName: 'q10' }));
-    expect([over.status, over.headers['x-amzn-errortype']]).toEqual([400, 'ResourceLimitExceededException']);
+    expect([over.status, over.headers['x-amzn-errortype'], over.json]).toEqual([
+      400,
+      'ResourceLimitExceededException',
+      {
+        clusterName: CLUSTER,
+        nodegroupName: null,
+        subscriptionId: null,
+        message: 'The cluster has 10 Fargate profiles, and 10 is the limit. Delete one, or raise the limit.',
+      },
+    ]);
     await expect(
       test.product.client.create(fargateProfiles, {
         apiVersion: 'cloister.dev/v1alpha1',

@@ -3,7 +3,14 @@ import * as eks from '@aws-sdk/client-eks';
 import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AWS_AUTH } from '../../src/api/aws-auth.ts';
-import { configMaps, fargateProfiles, namespaces, podExecutionRoles, pods } from '../../src/api/resources.ts';
+import {
+  configMaps,
+  fargateProfiles,
+  namespaces,
+  nodes,
+  podExecutionRoles,
+  pods,
+} from '../../src/api/resources.ts';
 import { planAll } from '../../src/cli/plan.ts';
 import { liveSurroundings } from '../../src/cli/surroundings.ts';
 import { until } from '../../src/host/wait.ts';
@@ -92,6 +99,10 @@ describe('a profile', () => {
     await client.create(pods, podIn('web', 'one'));
     const pod = await untilPhase(client, 'web', 'one', 'Running');
     expect(pod.metadata.labels?.['eks.amazonaws.com/fargate-profile']).toBe('web');
+    // Tags of the profile stay with it (spec/fargate.md §1.4).
+    const node = await client.get(nodes, { name: pod.spec.nodeName ?? '' });
+    for (const { metadata } of [pod, node])
+      expect({ ...metadata.labels, ...metadata.annotations }).not.toHaveProperty('team');
     await remove('web');
     await expect(client.get(pods, { namespace: 'web', name: 'one' })).rejects.toSatisfy(isNotFound);
     const after = await client.create(pods, podIn('web', 'two'));
@@ -213,6 +224,8 @@ describe('a profile', () => {
       message: 'clientRequestToken was used before, for a request with other parameters',
     });
     await expect(create('idem')).rejects.toMatchObject({ name: 'ResourceInUseException' });
+    const cased = create('idem', { clientRequestToken: 'TOKEN-1', tags: { a: '1' } });
+    await expect(cased).rejects.toMatchObject({ name: 'ResourceInUseException' });
     await remove('idem');
     expect((await create('idem', { ...token, tags: { a: '1' } })).fargateProfile).toEqual(
       first.fargateProfile,

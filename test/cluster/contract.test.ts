@@ -128,6 +128,11 @@ describe('the rules of a FargateProfile (spec §1.3, §1.4)', () => {
       'Selector label keys have 1 to 127 characters and values 1 to 255',
     ],
     [
+      'a long label value',
+      { selectors: [{ ...one, labels: { a: 'v'.repeat(256) } }] },
+      'may not be more than 255',
+    ],
+    [
       'a long label key',
       { selectors: [{ ...one, labels: { ['k'.repeat(128)]: 'v' } }] },
       'Selector label keys have 1 to 127 characters and values 1 to 255',
@@ -142,6 +147,7 @@ describe('the rules of a FargateProfile (spec §1.3, §1.4)', () => {
       { selectors: [one], tags: { 'AWS:x': 'y' } },
       'Tag keys must not begin with aws:, which is reserved',
     ],
+    ['a long tag value', { selectors: [one], tags: { k: 'v'.repeat(257) } }, 'may not be more than 256'],
     [
       'a long tag key',
       { selectors: [one], tags: { ['k'.repeat(129)]: '' } },
@@ -181,6 +187,7 @@ describe('the rules of a FargateProfile (spec §1.3, §1.4)', () => {
   });
 
   it.each([
+    ['a'.repeat(63), 'accepted'],
     ['a.b', 'the name of a FargateProfile becomes a label value'],
     [`a${'b'.repeat(63)}`, 'the name of a FargateProfile becomes a label value'],
     ['eks-mine', 'names of Fargate profiles that start with eks- are reserved'],

@@ -48,30 +48,3 @@ it('launch no faster than the rate, and no more than the quota until there is ro
   await client.delete(pods, { namespace: NS, name: running[0] ?? '' });
   await untilPhase(client, NS, left, 'Running');
 }, 120_000);
-
-it('launch nothing while the account is blocked, and what waits as soon as it is not', async () => {
-  const { client } = product;
-  const restart = async (accountBlocked: boolean): Promise<void> => {
-    await product.kill();
-    product.limit({ accountBlocked });
-    await product.start();
-  };
-  await restart(true);
-  await client.create(pods, podIn(NS, 'blocked'));
-  const waits = await until(
-    async () => {
-      const { metadata, status } = await client.get(pods, { namespace: NS, name: 'blocked' });
-      const told = status?.conditions?.find(({ type }) => type === 'PodScheduled');
-      return told?.message === undefined ? undefined : { uid: metadata.uid, message: told.message };
-    },
-    { limitMs: 60_000, what: 'the pod to be told' },
-  );
-  expect(waits.message).toBe('Your AWS account is currently blocked and thus cannot launch any Fargate pods');
-  const running = (await client.list(microVMs)).map(({ metadata }) => metadata.name);
-  await restart(false);
-  const started = await untilPhase(client, NS, 'blocked', 'Running');
-  expect(started.metadata.uid).toBe(waits.uid);
-  expect((await client.list(microVMs)).map(({ metadata }) => metadata.name)).toEqual(
-    expect.arrayContaining(running), // those that ran went on
-  );
-}, 120_000);

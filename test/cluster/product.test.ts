@@ -169,6 +169,34 @@ describe('a pod that cannot run', () => {
   });
 });
 
+describe('a pod that has ended', () => {
+  it('keeps its node, its address and its machine until it is deleted (spec/fargate.md §11.1)', async () => {
+    const { client } = product;
+    const pod = podIn(NS, 'job', { restartPolicy: 'Never' });
+    // What a user writes here has no effect on the size (§2.2).
+    const annotations = { CapacityProvisioned: '16vCPU 120GB' };
+    await client.create(pods, { ...pod, metadata: { ...pod.metadata, annotations } });
+    const { metadata, spec, status } = await untilPhase(client, NS, 'job', 'Running');
+    expect(metadata.annotations?.CapacityProvisioned).toBe('0.25vCPU 0.5GB');
+    const ended = { status: { phase: 'Succeeded' } };
+    const key = { namespace: NS, name: 'job' };
+    await client.patch(pods, key, ended, { type: 'strategic', subresource: 'status' });
+
+    // Whoever comes later does not get what the ended pod still has.
+    await client.create(pods, podIn(NS, 'later'));
+    const later = await untilPhase(client, NS, 'later', 'Running');
+    expect(later.status?.podIP).not.toBe(status?.podIP);
+    expect(product.machineNames()).toContain(`vm-${metadata.uid}`);
+    const node = await client.get(nodes, { name: spec.nodeName ?? '' });
+    expect(node.metadata.deletionTimestamp).toBeUndefined();
+    const vm = await client.get(microVMs, { name: `vm-${metadata.uid}` });
+    expect(vm.metadata.deletionTimestamp).toBeUndefined();
+    expect((await client.get(pods, key)).status?.phase).toBe('Succeeded');
+    for (const name of ['later', 'job']) await remove(name);
+    expect(await census(product)).toEqual({ pods: [], microVMs: [], machines: [], nodes: [] });
+  }, 60_000);
+});
+
 describe('a machine that dies', () => {
   it('fails its pod with the reason', async () => {
     const { client, machines } = product;

@@ -103,6 +103,35 @@ describe('refuseCreate', () => {
   });
 });
 
+describe('a cluster that is not ACTIVE', () => {
+  const refusal = {
+    type: 'InvalidRequestException',
+    message: "Cluster 'c' is not in ACTIVE status",
+    members: { clusterName: 'c' },
+  };
+  it.each(['CREATING', 'DELETING', 'FAILED', 'UPDATING', 'PENDING'] as const)('but %s', (status) => {
+    const view = cluster({ status, profiles: [existing('x', 'ACTIVE')] });
+    expect(refuseCreate('new', GOOD, view)).toEqual(refusal);
+    expect(refuseUpdate('x', GOOD, view)).toEqual(refusal);
+  });
+});
+
+describe('a role that does not trust the service', () => {
+  const roles = [{ metadata: { name: 'o' }, spec: { arn: `${ROLE}-2`, assumeRolePolicyDocument: {} } }];
+  const message =
+    'Misconfigured PodExecutionRole Trust Policy; Please add the eks-fargate-pods.amazonaws.com Service Principal';
+
+  it('is refused at creation, and when a profile changes to it, but not when it stays', () => {
+    const spec = { selectors: SELECTORS, podExecutionRoleArn: ROLE };
+    const stays: ExistingProfile = { metadata: { name: 'x' }, spec, status: { status: 'ACTIVE', ...spec } };
+    const view = cluster({ roles, profiles: [stays, existing('y', 'ACTIVE')] });
+    const refusal = { type: 'InvalidParameterException', message };
+    expect(refuseCreate('new', GOOD, view)).toMatchObject(refusal);
+    expect(refuseUpdate('y', GOOD, view)).toMatchObject(refusal);
+    expect(refuseUpdate('x', GOOD, view)).toBeUndefined();
+  });
+});
+
 describe('refuseDelete and refuseUpdate', () => {
   it('want the profile to exist and others to be at rest', () => {
     const busy = cluster({ profiles: [existing('x', 'ACTIVE'), existing('y', 'ACTIVE', 'now')] });

@@ -102,6 +102,11 @@ describe('irsaPatch', () => {
       ['AWS_REGION', 'AWS_STS_REGIONAL_ENDPOINTS', 'AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE'],
     ],
     [
+      'a default region',
+      ['AWS_DEFAULT_REGION'],
+      ['AWS_DEFAULT_REGION', 'AWS_STS_REGIONAL_ENDPOINTS', 'AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE'],
+    ],
+    [
       'a role',
       ['AWS_ROLE_ARN'],
       ['AWS_ROLE_ARN', 'AWS_STS_REGIONAL_ENDPOINTS', 'AWS_DEFAULT_REGION', 'AWS_REGION'],

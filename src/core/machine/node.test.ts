@@ -101,6 +101,25 @@ describe('nodeOf', () => {
     });
   });
 
+  it('has no other labels: none of an instance type, a node group, a capacity type or a profile', () => {
+    const { labels } = nodeOf(MACHINE, 'cloister', '2026-01-01T00:00:00Z').metadata;
+    expect(Object.keys(labels ?? {}).toSorted()).toEqual([
+      'beta.kubernetes.io/arch',
+      'beta.kubernetes.io/os',
+      'eks.amazonaws.com/compute-type',
+      'failure-domain.beta.kubernetes.io/region',
+      'failure-domain.beta.kubernetes.io/zone',
+      'kubernetes.io/arch',
+      'kubernetes.io/hostname',
+      'kubernetes.io/os',
+      // Not of the original: see docs/adr/0004.
+      'node.kubernetes.io/exclude-disruption',
+      'node.kubernetes.io/exclude-from-external-load-balancers',
+      'topology.kubernetes.io/region',
+      'topology.kubernetes.io/zone',
+    ]);
+  });
+
   it('is named ec2.internal in us-east-1', () => {
     const placement = { ...PLACEMENT, region: 'us-east-1', address: '192.168.85.85' };
     expect(nodeNameOf({ placement })).toBe('fargate-ip-192-168-85-85.ec2.internal');

@@ -180,6 +180,30 @@ describe('matchPod', () => {
     ['a foreign scheduler', [all], pod({}, { spec: { schedulerName: 'volcano' } }), 'foreign-scheduler'],
     ['a named node', [all], pod({}, { spec: { nodeName: 'n' } }), 'node-named'],
     ['a node selector', [all], pod({}, { spec: { nodeSelector: { a: 'b' } } }), 'all'],
+    [
+      'tolerations, affinity and spread constraints',
+      [all],
+      pod(
+        {},
+        {
+          spec: {
+            tolerations: [{ operator: 'Exists' }],
+            affinity: {
+              nodeAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [] },
+              },
+              podAntiAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname' }],
+              },
+            },
+            topologySpreadConstraints: [
+              { maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' },
+            ],
+          },
+        },
+      ),
+      'all',
+    ],
     ['our own namespace', [all], pod({}, { namespace: 'cloister-system' }), 'system-namespace'],
     [
       'our own namespace with a label',

@@ -196,6 +196,21 @@ describe('the scheduler’s message (spec §3)', () => {
   });
 });
 
+describe('every kind of volume but those that are allowed (spec §3.3)', () => {
+  it.each([
+    ...['awsElasticBlockStore', 'azureDisk', 'azureFile', 'cephfs', 'cinder', 'csi', 'ephemeral', 'fc'],
+    ...['flexVolume', 'flocker', 'gcePersistentDisk', 'gitRepo', 'glusterfs', 'hostPath', 'image', 'iscsi'],
+    ...['photonPersistentDisk', 'portworxVolume', 'quobyte', 'rbd', 'scaleIO', 'storageos', 'vsphereVolume'],
+  ])('%s', (kind) => {
+    const list: Volume[] = [{ name: 'v', [kind]: {} }];
+    const text = 'v is of an unsupported volume Type';
+    expect(judge(pod({ volumes: list }))).toBe(`${PREFIX}volumes not supported: ${text}`);
+    expect(kubelet(pod({ schedulerName: 'fargate-scheduler', volumes: list }))).toBe(
+      `Pod not supported: ${text}`,
+    );
+  });
+});
+
 const everything = pod(
   {
     schedulerName: 'default-scheduler',
@@ -231,6 +246,13 @@ describe('all violations at once', () => {
         'a is of an unsupported volume Type, b is of an unsupported volume Type, ' +
         'invalid SecurityContext fields: Privileged, volumeDevices not supported, port contains HostIP or HostPort, ' +
         'resources not supported: nvidia.com/gpu',
+    );
+    expect(kubelet(pod({}, 'DaemonSet'))).toBe(
+      'Pod not supported: SchedulerName is not fargate-scheduler, DaemonSet not supported',
+    );
+    const fixture = adds('NET_ADMIN', 'IPC_LOCK', 'LINUX_IMMUTABLE', 'SYS_PTRACE', 'SYS_RESOURCE');
+    expect(kubelet(pod({ schedulerName: 'fargate-scheduler', initContainers: [fixture] }))).toBe(
+      'Pod not supported: invalid SecurityContext fields: Capabilities added: NET_ADMIN, IPC_LOCK, LINUX_IMMUTABLE, SYS_PTRACE, SYS_RESOURCE',
     );
     expect(kubelet(pod({}))).toBe('Pod not supported: SchedulerName is not fargate-scheduler');
     expect(kubelet(pod({ schedulerName: 'fargate-scheduler' }))).toBeUndefined();
