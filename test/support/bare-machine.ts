@@ -18,6 +18,7 @@ import type { Machine } from '../../src/core/machine/machine.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
+import { counterAt } from './filters.ts';
 
 /** Namespaces of one such machine. */
 export interface BareMachine {
@@ -83,32 +84,41 @@ const makeInside = async (address: string, node: string, pod: string): Promise<v
   ]);
 };
 
-/** Where such machines are made: a router of their own, and a provider that filters them. */
-export interface BarePlace {
+/** Where such machines are. */
+export interface BareSite {
   readonly cluster: string;
   readonly router: string;
   /** Directory of machine directories. */
   readonly directory: string;
+}
+
+/** A router of their own, and a provider that filters them. */
+export interface BarePlace extends BareSite {
   readonly provider: Provider;
   /** Removes the router and the directory, once the machines are gone. */
   end(): Promise<void>;
 }
 
+/** The real provider of such a place; it starts no guest there, so it needs no image. */
+export const bareProvider = (site: BareSite): Provider => {
+  const image = { hash: '', kernel: '', initrd: '', root: '', scratchBase: async () => '' };
+  return localProvider({ ...site, image, acceleration: 'tcg' });
+};
+
 /** Makes a place. @param cluster prefix of all its namespaces */
 export const barePlace = async (cluster: string): Promise<BarePlace> => {
-  const directory = mkdtempSync(join(tmpdir(), `cloister-${cluster}-`));
-  const router = `${cluster}-router`;
-  await createRouter({ name: router, egress: false });
-  // The provider starts no guest here, so it needs no image.
-  const image = { hash: '', kernel: '', initrd: '', root: '', scratchBase: async () => '' };
-  return {
+  const site = {
     cluster,
-    router,
-    directory,
-    provider: localProvider({ cluster, router, directory, image, acceleration: 'tcg' }),
+    router: `${cluster}-router`,
+    directory: mkdtempSync(join(tmpdir(), `cloister-${cluster}-`)),
+  };
+  await createRouter({ name: site.router, egress: false });
+  return {
+    ...site,
+    provider: bareProvider(site),
     end: async () => {
-      await removeRouter(router);
-      rmSync(directory, { recursive: true });
+      await removeRouter(site.router);
+      rmSync(site.directory, { recursive: true });
     },
   };
 };
@@ -136,7 +146,7 @@ export const bareMachineOf = (
  */
 export const bareMachine = async (
   machine: Machine,
-  { cluster, router, directory }: Omit<BarePlace, 'end'>,
+  { cluster, router, directory }: BareSite,
   guest: readonly [string, ...string[]],
 ): Promise<BareMachine> => {
   const outside = machineNamespace(cluster, machine.name);
@@ -160,7 +170,28 @@ export const bareMachine = async (
       await stopDaemon(own.pidFile);
       await detach({ router, address });
       for (const namespace of [pod, node, outside]) await removeNamespace(namespace);
-      rmSync(own.path, { recursive: true });
+      rmSync(own.path, { recursive: true, force: true });
     },
   };
+};
+
+/**
+ * Whether a connection from a namespace to a machine's pod comes about; one that is dropped must have been counted as
+ * refused by groups.
+ */
+export const reaches = async (
+  from: string,
+  { machine, outside }: BareMachine,
+  port: number,
+): Promise<boolean> => {
+  const refused = () => counterAt(outside, 'group-ingress');
+  const before = await refused();
+  const agnhost = join(process.env.CLOISTER_COMPONENTS ?? '', 'agnhost');
+  const connect = `${agnhost} connect --timeout=1s ${machine.placement.address}:${port}`;
+  const said = await inside(from, `${connect} 2>&1 || true`);
+  if (said === '') return true;
+  if (!said.includes('TIMEOUT')) throw new Error(`${connect} said: ${said}`);
+  if ((await refused()) === before)
+    throw new Error(`${connect} got no answer, and ${machine.name} refused nothing`);
+  return false;
 };

@@ -1,5 +1,5 @@
 /** Putting rules in place around a running machine. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ExecError, exec } from '../../host/exec.ts';
 import { inNamespace, namespaceExists } from '../../host/namespace.ts';
@@ -11,7 +11,8 @@ const WORDS_MOST = 300;
 
 /**
  * Gives a machine's namespace rules in one transaction, unless its directory says that it has them. The
- * directory goes with the machine, and so does what it says.
+ * directory goes with the machine, and so does what it says; while rules are being put in place it says nothing,
+ * so that nobody who comes after a crash takes those before for those in force.
  * @returns whether they were put in place now; false, too, when the machine went meanwhile
  * @throws ProviderError `rules-refused`; the rules before are still in force
  */
@@ -21,13 +22,17 @@ export const putInPlace = async (
   rules: string,
 ): Promise<boolean> => {
   const file = join(directory.path, 'firewall.nft');
-  if (existsSync(file) && readFileSync(file, 'utf8') === rules) return false;
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  if (before === rules) return false;
+  rmSync(file, { force: true });
   try {
     const [program, args] = inNamespace(namespace, 'nft', ['-f', '-']);
     await exec(program, args, { input: rules });
   } catch (cause) {
     if (!(cause instanceof ExecError)) throw cause;
     if (!namespaceExists(namespace) || !existsSync(directory.path)) return false;
+    // Ended by a limit, it may have come as far as the kernel: then nobody knows what is in force.
+    if (before !== undefined && cause.code !== null) writeWhole(file, before);
     const words = cause.stderr.trim().slice(0, WORDS_MOST);
     throw new ProviderError('rules-refused', `the rules of ${namespace} were refused: ${words}`, { cause });
   }
