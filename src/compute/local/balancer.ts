@@ -25,6 +25,7 @@ import {
   proxyConfig,
   returnCommand,
   type ServerState,
+  serversOf,
 } from '../render/haproxy.ts';
 import { certificateFolder } from './certificates.ts';
 import { ask } from './command-socket.ts';
@@ -126,8 +127,8 @@ export const localBalancer = (site: ProxySite): Balancer => {
         .filter(({ draining }) => !draining)
         .map(keyOf),
     );
-    const kept = ({ name, targets }: Pool) =>
-      targets.filter((target) => known.has(keyOf({ pool: name, server: targetName(target) })));
+    const kept = (pool: Pool) =>
+      serversOf(pool).filter(({ name }) => known.has(keyOf({ pool: pool.name, server: name })));
     for (const folder of [directory, files.jail]) mkdirSync(folder, { recursive: true, mode: 0o755 });
     writeFileSync(files.states, states);
     writeFileSync(`${config}.new`, proxyConfig(balancing, files, kept), { mode: 0o600 });
@@ -191,19 +192,22 @@ const leave = ({ pool, server, draining, sinceSeconds }: ServerState): readonly 
   deleteCommand(pool, server),
 ];
 
-/** What turns the targets that a worker knows into those of the pools: first what leaves, then what comes. */
+/**
+ * What turns the servers that a worker knows into those of the pools: first what comes, then what leaves, so that no
+ * pool is without any in between.
+ */
 const commands = ({ pools }: Balancing, states: readonly ServerState[]): readonly string[] => {
   const known = new Map(states.map((state) => [keyOf(state), state]));
   const coming = pools.flatMap((pool) =>
-    pool.targets.flatMap((target) => {
-      const key = keyOf({ pool: pool.name, server: targetName(target) });
+    serversOf(pool).flatMap((server) => {
+      const key = keyOf({ pool: pool.name, server: server.name });
       const state = known.get(key);
       known.delete(key);
-      if (state === undefined) return [addCommand(pool, target)];
-      return state.draining ? [returnCommand(state.pool, state.server)] : [];
+      if (state === undefined) return [addCommand(pool, server)];
+      return state.draining ? [returnCommand(pool, server)] : [];
     }),
   );
-  return [...[...known.values()].flatMap(leave), ...coming];
+  return [...coming, ...[...known.values()].flatMap(leave)];
 };
 
 const told = ({ pools }: Balancing, states: readonly ServerState[]): Told => {

@@ -5,9 +5,11 @@ import {
   addCommand,
   certificateFiles,
   markOf,
+  type ProxyServer,
   parseServerStates,
   proxyConfig,
   returnCommand,
+  serversOf,
 } from './haproxy.ts';
 
 const tcp: HealthCheck = {
@@ -71,9 +73,9 @@ const FILES = {
 };
 
 describe('the configuration', () => {
-  it('is the golden one, with the targets that the worker knows', async () => {
-    const text = proxyConfig(balancing, FILES, ({ name, targets }) =>
-      name === SITE ? targets.slice(0, 1) : [],
+  it('is the golden one, with the servers that the worker knows', async () => {
+    const text = proxyConfig(balancing, FILES, (one) =>
+      one.name === SITE ? serversOf(one).slice(0, 2) : [],
     );
     await expect(text).toMatchFileSnapshot(join(import.meta.dirname, 'golden/haproxy.cfg'));
   });
@@ -105,9 +107,11 @@ describe('certificates', () => {
 describe('a command', () => {
   const web = pool('service:shop:web:443', 'tcp', tcp);
 
-  it('adds a target that has no weight before it is down', () => {
-    expect(addCommand(web, { address: '10.42.64.7', port: 8080 }).split('; ')).toEqual([
-      'add server service:shop:web:443/10.42.64.7:8080 10.42.64.7:8080 weight 0 check port 8080 inter 10s fastinter 1s downinter 1s rise 3 fall 3',
+  const [checked, spare] = serversOf(web) as [ProxyServer, ProxyServer];
+
+  it('adds a server that is checked, which has no weight before it is down', () => {
+    expect(addCommand(web, checked).split('; ')).toEqual([
+      'add server service:shop:web:443/10.42.64.7:8080 10.42.64.7:8080 check port 8080 inter 10s fastinter 1s downinter 1s rise 3 fall 3 weight 0',
       'enable server service:shop:web:443/10.42.64.7:8080',
       'set server service:shop:web:443/10.42.64.7:8080 health down',
       'enable health service:shop:web:443/10.42.64.7:8080',
@@ -115,12 +119,22 @@ describe('a command', () => {
     ]);
   });
 
-  it('takes a target back in the same way', () => {
-    expect(returnCommand('p', '10.0.0.1:80').split('; ').slice(0, 3)).toEqual([
-      'set server p/10.0.0.1:80 weight 0',
-      'set server p/10.0.0.1:80 state ready',
-      'set server p/10.0.0.1:80 health down',
+  it('adds the spare of the same target, which is for when none is healthy', () => {
+    expect(addCommand(web, spare).split('; ')).toEqual([
+      'add server service:shop:web:443/10.42.64.7:8080:spare 10.42.64.7:8080 backup',
+      'enable server service:shop:web:443/10.42.64.7:8080:spare',
     ]);
+  });
+
+  it('takes servers back in the same way', () => {
+    expect(returnCommand(web, checked).split('; ').slice(0, 3)).toEqual([
+      'set server service:shop:web:443/10.42.64.7:8080 weight 0',
+      'set server service:shop:web:443/10.42.64.7:8080 state ready',
+      'set server service:shop:web:443/10.42.64.7:8080 health down',
+    ]);
+    expect(returnCommand(web, spare)).toBe(
+      'set server service:shop:web:443/10.42.64.7:8080:spare state ready',
+    );
   });
 });
 

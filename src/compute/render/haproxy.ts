@@ -152,16 +152,38 @@ const checkLines = ({ protocol, path, successCodes, timeoutSeconds }: HealthChec
       ]),
 ];
 
+/** A server as HAProxy knows it. */
+export interface ProxyServer {
+  /** Unique in its pool. */
+  readonly name: string;
+  readonly target: Target;
+  /** Gets connections only while no server that is checked is healthy. */
+  readonly spare: boolean;
+}
+
+/**
+ * The servers of a pool: each target is one that is checked, and a spare that is not. So when no target is healthy,
+ * all get connections, as in the original (AWS "Health checks for target groups", fail open).
+ */
+export const serversOf = ({ targets }: Pick<Pool, 'targets'>): readonly ProxyServer[] =>
+  targets.flatMap((target) => [
+    { name: targetName(target), target, spare: false },
+    { name: `${targetName(target)}:spare`, target, spare: true },
+  ]);
+
 /** A target that is not healthy is asked every second, so that a pod that starts is not kept waiting. */
-const serverOptions = ({ check }: Pool, { port }: Target): string =>
+const checkOptions = ({ check }: Pool, { port }: Target): string =>
   [
     `check port ${check.port ?? port}`,
     `inter ${check.intervalSeconds}s fastinter 1s downinter 1s`,
     `rise ${check.healthyThreshold} fall ${check.unhealthyThreshold}`,
   ].join(' ');
 
-const serverLine = (pool: Pool, target: Target): string =>
-  `    server ${targetName(target)} ${targetName(target)} ${serverOptions(pool, target)}`;
+const serverOptions = (pool: Pool, { target, spare }: ProxyServer): string =>
+  spare ? 'backup' : checkOptions(pool, target);
+
+const serverLine = (pool: Pool, server: ProxyServer): string =>
+  `    server ${server.name} ${targetName(server.target)} ${serverOptions(pool, server)}`;
 
 /**
  * Each request has a connection of its own to the pod, so that none is sent into one that a leaving pod closes.
@@ -174,15 +196,16 @@ const HTTP_POOL: readonly string[] = [
   '    http-request disable-l7-retry unless METH_GET',
 ];
 
-const poolLines = (pool: Pool, targets: readonly Target[]): readonly string[] => [
+const poolLines = (pool: Pool, servers: readonly ProxyServer[]): readonly string[] => [
   '',
   `backend ${pool.name}`,
   `    mode ${pool.mode}`,
   `    source ${pool.source}`,
   '    balance roundrobin',
+  '    option allbackups',
   ...(pool.mode === 'http' ? HTTP_POOL : []),
   ...checkLines(pool.check),
-  ...targets.map((target) => serverLine(pool, target)),
+  ...servers.map((server) => serverLine(pool, server)),
 ];
 
 const globalLines = (mark: string, { socket, jail, states }: ProxyFiles): readonly string[] => [
@@ -215,10 +238,10 @@ const globalLines = (mark: string, { socket, jail, states }: ProxyFiles): readon
 const bodyLines = (
   { listeners, pools }: Balancing,
   folder: string,
-  targets: (pool: Pool) => readonly Target[],
+  servers: (pool: Pool) => readonly ProxyServer[],
 ): readonly string[] => [
   ...listeners.flatMap((listener) => listenerLines(listener, folder)),
-  ...pools.flatMap((pool) => poolLines(pool, targets(pool))),
+  ...pools.flatMap((pool) => poolLines(pool, servers(pool))),
 ];
 
 /** A name for all of the configuration but its targets, certificates included: another one needs a new worker. */
@@ -231,12 +254,12 @@ export const markOf = (balancing: Balancing): string =>
 
 /**
  * The configuration file. Its `description` is its mark, by which a running worker tells what it serves.
- * @param known the targets that the running worker knows, by pool: all others are added by commands
+ * @param known the servers that the running worker knows, by pool: all others are added by commands
  */
 export const proxyConfig = (
   balancing: Balancing,
   files: ProxyFiles,
-  known: (pool: Pool) => readonly Target[],
+  known: (pool: Pool) => readonly ProxyServer[],
 ): string =>
   `${[...globalLines(markOf(balancing), files), ...bodyLines(balancing, files.certificates, known)].join('\n')}\n`;
 
@@ -247,34 +270,36 @@ const downCommands = (name: string): readonly string[] => [
   `set server ${name} weight 1`,
 ];
 
-/** Adds a target, which gets nothing before health checks have succeeded. */
-export const addCommand = (pool: Pool, target: Target): string => {
-  const name = `${pool.name}/${targetName(target)}`;
-  const add = `add server ${name} ${targetName(target)} weight 0 ${serverOptions(pool, target)}`;
-  return [add, `enable server ${name}`, ...downCommands(name)].join('; ');
+/** Adds a server. One that is checked gets nothing before its checks have succeeded. */
+export const addCommand = (pool: Pool, server: ProxyServer): string => {
+  const name = `${pool.name}/${server.name}`;
+  const add = `add server ${name} ${targetName(server.target)} ${serverOptions(pool, server)}`;
+  const enable = `enable server ${name}`;
+  return (server.spare ? [add, enable] : [`${add} weight 0`, enable, ...downCommands(name)]).join('; ');
 };
 
-/** Takes a target back that was sent away. */
-export const returnCommand = (pool: string, server: string): string => {
-  const name = `${pool}/${server}`;
-  return [`set server ${name} weight 0`, `set server ${name} state ready`, ...downCommands(name)].join('; ');
+/** Takes a server back that was sent away. */
+export const returnCommand = (pool: Pool, server: ProxyServer): string => {
+  const name = `${pool.name}/${server.name}`;
+  const ready = `set server ${name} state ready`;
+  return (server.spare ? [ready] : [`set server ${name} weight 0`, ready, ...downCommands(name)]).join('; ');
 };
 
-/** Sends a target no more connections; those that it has go on. */
+/** Sends a server no more connections; those that it has go on. */
 export const drainCommand = (pool: string, server: string): string =>
   `set server ${pool}/${server} state maint`;
 
-/** Cuts what a target still has. */
+/** Cuts what a server still has. */
 export const cutCommand = (pool: string, server: string): string =>
   `shutdown sessions server ${pool}/${server}`;
 
-/** Forgets a target that has no connections left. */
+/** Forgets a server that has no connections left. */
 export const deleteCommand = (pool: string, server: string): string => `del server ${pool}/${server}`;
 
-/** A target as a worker tells of it. */
+/** A server as a worker tells of it. */
 export interface ServerState {
   readonly pool: string;
-  /** Address and port, as `targetName` writes them. */
+  /** Its name, as `serversOf` gives it. */
   readonly server: string;
   readonly healthy: boolean;
   /** Gets no more connections. */
