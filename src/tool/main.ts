@@ -114,7 +114,9 @@ withPrograms(bench.command('api'))
   );
 
 withPrograms(bench.command('network'))
-  .description('a changed security group on 200 machines, and what the packet filter costs a connection')
+  .description(
+    'a changed security group on 200 machines, and what the packet filter costs connections of guests',
+  )
   .option('--json <file>', 'write what was measured to this file, too')
   .action(async (flags: ClusterFlags & { json?: string }) =>
     (await import('./bench-script.ts')).benchScript('test/bench/network.ts', flags),

@@ -14,17 +14,11 @@ import { startDaemon, stopDaemon } from '../../src/host/process.ts';
 import { scriptCommand } from '../../src/host/script.ts';
 import { until } from '../../src/host/wait.ts';
 import { type BareMachine, bareMachine, bareMachineOf, barePlace, inside } from '../support/bare-machine.ts';
+import { type Interval, ratioOf } from './pairs.ts';
 
 const PORT = 9000;
 const SET_UPS = 400;
 const POUR_MS = 500;
-
-/** A ratio of medians over pairs, and the interval in which the median lies with 95 %. */
-export interface Ratio {
-  readonly median: number;
-  readonly from: number;
-  readonly to: number;
-}
 
 /** What was measured of one path. */
 export interface PathReport {
@@ -45,17 +39,6 @@ const measure = async ({ client, address }: Path, what: 'connect' | 'pour', amou
   const script = scriptCommand('test/bench/flow.ts', [what, address, `${PORT}`, `${amount}`]);
   const [program, args] = inNamespace(client, ...script);
   return Number(await exec(program, args));
-};
-
-const sorted = (values: readonly number[]): readonly number[] => values.toSorted((a, b) => a - b);
-
-/** The interval is that of order statistics: binomial, by its normal approximation. */
-const ratioOf = (ours: readonly number[], theirs: readonly number[]): Ratio => {
-  const ratios = sorted(ours.map((value, i) => value / (theirs[i] ?? Number.NaN)));
-  const n = ratios.length;
-  const reach = 0.98 * Math.sqrt(n);
-  const at = (index: number): number => ratios[Math.min(n - 1, Math.max(0, index))] ?? Number.NaN;
-  return { median: median(ratios), from: at(Math.floor(n / 2 - reach)), to: at(Math.ceil(n / 2 + reach)) };
 };
 
 /** A filter as pods have it: sixty rules each way, the last of which lets the connection pass. */
@@ -106,8 +89,8 @@ export const pathCosts = async (
   rounds: number,
 ): Promise<{
   readonly paths: Readonly<Record<'bridge' | 'routed' | 'filtered', PathReport>>;
-  readonly setUp: Readonly<Record<'overBridge' | 'overRouted', Ratio>>;
-  readonly throughput: Readonly<Record<'overBridge' | 'overRouted', Ratio>>;
+  readonly setUp: Readonly<Record<'overBridge' | 'overRouted', Interval>>;
+  readonly throughput: Readonly<Record<'overBridge' | 'overRouted', Interval>>;
 }> => {
   const place = await barePlace('paths');
   const machines: BareMachine[] = [];
