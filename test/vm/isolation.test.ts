@@ -4,7 +4,7 @@
  */
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Node } from '../../src/api/resources.ts';
@@ -282,12 +282,12 @@ describe('on the host', () => {
   });
 
   it('a CPU burner in one machine lowers the throughput of another by at most a tenth', async () => {
-    // The clock of awk counts whole seconds: begun in the middle of one, six of them may be five.
+    // The clock of awk counts whole seconds: begun in the middle of one, three of them may be two.
     const program =
-      'BEGIN { start = systime(); while (systime() == start); end = systime() + 6; while (systime() < end) i++; print i }';
+      'BEGIN { start = systime(); while (systime() == start); end = systime() + 3; while (systime() < end) i++; print i }';
     const loops = async (): Promise<number> => Number(await inPod(NS, 'victim', `awk '${program}'`));
     const beside = async (): Promise<number> => {
-      const burner = attempt('timeout 8 sh -c "while :; do :; done"');
+      const burner = attempt('timeout 6 sh -c "while :; do :; done"');
       const count = await loops();
       await burner;
       return count;
@@ -299,26 +299,6 @@ describe('on the host', () => {
     }
     expect(median(ratios), `beside a burner to alone: ${JSON.stringify(ratios)}`).toBeGreaterThan(0.9);
   }, 360_000);
-
-  it('a memory hog is killed inside its own guest and nowhere else', async () => {
-    await apply(shellPod(NS, 'hog', 'tail /dev/zero; sleep 1'));
-    await kubectlUntil(
-      [
-        'get',
-        'pod',
-        '-n',
-        NS,
-        'hog',
-        '-o',
-        'jsonpath={.status.containerStatuses[0].lastState.terminated.reason} {.status.containerStatuses[0].state.terminated.reason}',
-      ],
-      (text) => text.includes('OOMKilled') || text.includes('Error'),
-      'the hog to be killed',
-      300_000,
-    );
-    expect(await inPod(NS, 'victim', 'wget -qO- http://127.0.0.1:8080/index.html')).toBe('here');
-    expect(readFileSync(`/proc/${await machinePid(victim)}/status`, 'utf8')).toContain('State:');
-  }, 400_000);
 });
 
 const networkNamespace = (pid: number): string => readlinkSync(`/proc/${pid}/ns/net`);
