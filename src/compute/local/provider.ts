@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { hardwareMemoryMiB, type Size } from '../../core/machine/machine.ts';
 import { exec } from '../../host/exec.ts';
 import { namespaceExists, removeNamespace } from '../../host/namespace.ts';
 import { livePid } from '../../host/process.ts';
@@ -44,8 +45,8 @@ const HOST_RESERVE_MIB = 3072;
 /** Memory that QEMU takes beside the guest's own, MiB; under emulation 256 of it hold translated code. */
 const QEMU_MEMORY_MIB = { kvm: 64, tcg: 384 } as const;
 
-/** The smallest machine, MiB: with machines of this size QEMU's own memory weighs most. */
-const SMALLEST_MIB = 512;
+/** The smallest machine: with machines of this size QEMU's own memory weighs most. */
+const SMALLEST: Size = { milliCpu: 250, memoryMiB: 512, storageGiB: 20 };
 
 /** What a local provider works with. */
 export interface LocalOptions extends Site {
@@ -53,10 +54,14 @@ export interface LocalOptions extends Site {
   readonly capacity?: Capacity;
 }
 
+/** Memory of the host that a machine takes, MiB. */
+const memoryTaken = (size: Size, acceleration: Acceleration): number =>
+  hardwareMemoryMiB(size) + QEMU_MEMORY_MIB[acceleration];
+
 /** The host's room such that machines of any size, QEMU's own memory included, never overcommit it. */
 const hostCapacity = (acceleration: Acceleration): Capacity => {
   const usable = Math.max(0, Math.floor(totalmem() / 2 ** 20) - HOST_RESERVE_MIB);
-  const share = SMALLEST_MIB / (SMALLEST_MIB + QEMU_MEMORY_MIB[acceleration]);
+  const share = SMALLEST.memoryMiB / memoryTaken(SMALLEST, acceleration);
   return { memoryMiB: Math.floor(usable * share), milliCpu: availableParallelism() * 1000 };
 };
 
@@ -103,7 +108,7 @@ export const localProvider = (options: LocalOptions): Provider => {
           `the guest image ${machine.image} is not here; this host has ${options.image.hash}`,
         );
       }
-      const needed = machine.size.memoryMiB + QEMU_MEMORY_MIB[acceleration];
+      const needed = memoryTaken(machine.size, acceleration);
       if (availableMiB() < needed) {
         throw new ProviderError(
           'out-of-capacity',

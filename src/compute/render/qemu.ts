@@ -1,5 +1,5 @@
 /** QEMU's command line for one machine. Pure. */
-import { type Machine, vcpus } from '../../core/machine/machine.ts';
+import { hardwareMemoryMiB, type Machine, type Size, vcpus } from '../../core/machine/machine.ts';
 import { GUEST_MAC } from './link.ts';
 
 /** How guests are run on this host; probed, never assumed. */
@@ -45,11 +45,19 @@ export const machineUser = (address: string): number => {
  * to mitigate. `swiotlb=noforce`: memory slots reach beyond 4 GiB, for which the kernel would put 64 MiB of
  * bounce buffers aside that no device here needs.
  */
-const commandLine = (acceleration: Acceleration): string =>
+/**
+ * Memory that the kernel keeps free, in KiB, by its own formula for a machine of this size (mm/page_alloc.c,
+ * calculate_min_free_kbytes). With huge pages on it would keep 64 MiB more, to have some at hand (mm/khugepaged.c):
+ * half of the node's share of the memory.
+ */
+const minFreeKiB = (size: Size): number => Math.floor(Math.sqrt(hardwareMemoryMiB(size) * 1024 * 16));
+
+const commandLine = (size: Size, acceleration: Acceleration): string =>
   [
     'console=ttyS0 quiet loglevel=3 panic=-1 net.ifnames=0 ipv6.disable=1 8250.nr_uarts=1',
     // Huge pages on request only: node services would grow with the machine, as Go heaps fill them sparsely.
     'cgroup_no_v1=all swiotlb=noforce random.trust_cpu=on cryptomgr.notests transparent_hugepage=madvise',
+    `sysctl.vm.min_free_kbytes=${minFreeKiB(size)}`,
     ...(acceleration === 'tcg' ? ['mitigations=off tsc=reliable no_timer_check'] : []),
   ].join(' ');
 
@@ -71,8 +79,15 @@ export const qemuArguments = (machine: Machine, host: HostFacts): readonly strin
     ? ['-accel', 'kvm', '-cpu', 'host']
     : ['-accel', 'tcg,thread=multi,tb-size=256', '-cpu', 'max']),
   ...['-smp', `${vcpus(machine.size)}`],
-  ...['-m', `size=${machine.size.memoryMiB}M,slots=4,maxmem=256G`],
-  ...['-kernel', host.kernel, '-initrd', host.initrd, '-append', commandLine(host.acceleration)],
+  ...['-m', `size=${hardwareMemoryMiB(machine.size)}M,slots=4,maxmem=256G`],
+  ...[
+    '-kernel',
+    host.kernel,
+    '-initrd',
+    host.initrd,
+    '-append',
+    commandLine(machine.size, host.acceleration),
+  ],
   ...['-chardev', `file,id=console,path=${FILES.console}`, '-serial', 'chardev:console'],
   ...Array.from({ length: ROOT_PORTS }, (_, port) => [
     '-device',

@@ -47,5 +47,14 @@ export interface Machine {
 /** Virtual CPUs that the guest sees: the size rounded up to whole ones. */
 export const vcpus = (size: Size): number => Math.ceil(size.milliCpu / 1000);
 
+/**
+ * Memory of the virtual hardware in MiB: the size, and what a kernel takes at boot in proportion to it, so that
+ * small and large guests lose the same to theirs. That is a descriptor of 64 bytes for every page of 4 KiB (kernel
+ * doc mm/vmemmap_dedup), and hash tables of files and connections, an eighth of that. Left out, it would exceed the
+ * node's own share of the memory from 16 GB on.
+ */
+export const hardwareMemoryMiB = ({ memoryMiB }: Size): number =>
+  memoryMiB + Math.ceil((memoryMiB * 9) / 512);
+
 /** Memory that the node's own processes take of every machine, in MiB (spec/fargate.md §4.2 step 4). */
 export const NODE_MEMORY_MIB = 256;
