@@ -3,22 +3,31 @@ import type { FargateProfile } from '../api/fargate-profile.ts';
 import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { secrets } from '../api/resources.ts';
 import type { Machine } from '../core/machine/machine.ts';
+import { assumeProblem, type Roles } from '../core/roles/launch.ts';
 import { credentialsOf, type ImageCredential, PULL_SECRET_TYPE } from '../core/roles/pulls.ts';
 import type { KubeClient } from '../kube/client.ts';
 
-/** Where profiles and Secrets are looked up. */
+/** Where profiles, roles and Secrets are looked up. */
 export interface PullContext {
   readonly client: KubeClient;
   readonly profiles: { get(name: string): FargateProfile | undefined };
+  /** What tells whether a role can be taken; without it, every one can. */
+  readonly roles?: { readonly now: () => Roles };
 }
 
-/** The credentials as they are now; none for a profile without a role, or one that is gone. @throws ApiError */
+/**
+ * The credentials as they are now; none for a profile that is gone, has no role, or one that cannot be taken any
+ * more: then its nodes lose them when they are renewed.
+ * @throws ApiError
+ */
 export const imageCredentials = async (
-  { profile }: Machine,
-  { client, profiles }: PullContext,
+  { profile: name }: Pick<Machine, 'profile'>,
+  { client, profiles, roles }: PullContext,
 ): Promise<readonly ImageCredential[]> => {
-  const role = profiles.get(profile)?.spec.podExecutionRoleArn;
-  if (role === undefined) return [];
+  const profile = profiles.get(name);
+  const role = profile?.spec.podExecutionRoleArn;
+  if (profile === undefined || role === undefined) return [];
+  if (roles && assumeProblem(role, profile.metadata, roles.now()) !== undefined) return [];
   const fieldSelector = `type=${PULL_SECRET_TYPE}`;
   return credentialsOf(role, await client.list(secrets, { namespace: SYSTEM_NAMESPACE, fieldSelector }));
 };

@@ -149,6 +149,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     client,
     provider,
     ...stores,
+    ...(roles === undefined ? {} : { roles }),
     ...(authConfig === undefined ? {} : { authConfig }),
     events: eventRecorder(client, SCHEDULER),
     log,
@@ -173,7 +174,6 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   const scheduler = runScheduler({
     ...shared,
     ...settings,
-    ...(roles === undefined ? {} : { roles }),
     ...(config.launchRate === undefined ? {} : { launchRate: config.launchRate }),
     image,
   });

@@ -10,11 +10,13 @@ import {
   nodes,
   podExecutionRoles,
   pods,
+  secrets,
 } from '../../src/api/resources.ts';
 import { planAll } from '../../src/cli/plan.ts';
 import { liveSurroundings } from '../../src/cli/surroundings.ts';
 import { until } from '../../src/host/wait.ts';
 import { isNotFound } from '../../src/kube/client.ts';
+import { imageCredentials } from '../../src/lifecycle/image-credentials.ts';
 import { ensureFargate, podIn, untilPhase } from '../support/product.ts';
 import { call, misfits, type Raw } from './raw.ts';
 import {
@@ -170,6 +172,34 @@ describe('a profile', () => {
     await createRole(client, 'pods', trustPolicy());
     await untilTold(one, 'the role to be found', (message) => message === waits);
 
+    const auth = { auths: { 'registry.example': { username: 'AWS', password: 'p' } } };
+    await client.create(secrets, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: {
+        namespace: 'cloister-system',
+        name: 'pulls',
+        annotations: { 'eks.amazonaws.com/role-arn': ROLE },
+      },
+      type: 'kubernetes.io/dockerconfigjson',
+      data: { '.dockerconfigjson': Buffer.from(JSON.stringify(auth)).toString('base64') },
+    });
+    /** What nodes of the profile pull with now. */
+    const pullsWith = async () => {
+      const [profile, roles] = await Promise.all([
+        client.get(fargateProfiles, { name: 'trusted' }),
+        client.list(podExecutionRoles),
+      ]);
+      const owner = { account: { partition: 'aws', region: REGION, account: ACCOUNT }, cluster: CLUSTER };
+      const context = {
+        client,
+        profiles: { get: () => profile },
+        roles: { now: () => ({ ...owner, roles }) },
+      };
+      return (await imageCredentials({ profile: 'trusted' }, context)).map(({ host }) => host);
+    };
+    expect(await pullsWith()).toEqual(['registry.example']);
+
     const changeTrust = (assumeRolePolicyDocument: object) =>
       client.patch(
         podExecutionRoles,
@@ -179,12 +209,14 @@ describe('a profile', () => {
       );
     await changeTrust(trustPolicy({}, 'eks.amazonaws.com'));
     const distrusted = await untilTold(one, 'the trust to be missed', (message) => message !== waits);
+    expect(await pullsWith()).toEqual([]);
     await client.create(pods, podIn('trusted', 'two'));
     expect(await untilTold(two, 'the other pod to be told')).toBe(distrusted);
     await changeTrust(trustPolicy());
     await untilPhase(client, 'trusted', 'two', 'Running');
 
     await remove('trusted');
+    await client.delete(secrets, { namespace: 'cloister-system', name: 'pulls' });
     for (const name of ['pods', 'other']) await client.delete(podExecutionRoles, { name });
   }, 90_000);
 
