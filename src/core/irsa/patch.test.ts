@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Container, Pod, PodSpec } from '../pod.ts';
+import { violationsOf } from '../validation/validate.ts';
 import { csvRecord } from './csv.ts';
 import { irsaPatch } from './patch.ts';
 
@@ -41,6 +42,11 @@ describe('irsaPatch', () => {
         `{"op":"add","path":"/spec/containers","value":[{"name":"c","image":"i","env":[${ENV}],"resources":{},"volumeMounts":[${MOUNT}],"securityContext":{"runAsUser":1}}]},` +
         `{"op":"add","path":"/spec/initContainers","value":[{"name":"s","image":"i","env":[${ENV}],"resources":{},"restartPolicy":"Always","volumeMounts":[${MOUNT}]}]}]`,
     );
+  });
+
+  it('adds nothing that Fargate does not support', () => {
+    const volumes = [JSON.parse(volume())];
+    expect(violationsOf(pod({ volumes }))).toEqual([]);
   });
 
   it('puts the volume first among others', () => {

@@ -120,6 +120,13 @@ describe('nodeOf', () => {
     ]);
   });
 
+  it('has the annotations of the original', () => {
+    expect(nodeOf(MACHINE, 'cloister', '2026-01-01T00:00:00Z').metadata.annotations).toMatchObject({
+      'node.alpha.kubernetes.io/ttl': '0',
+      'volumes.kubernetes.io/controller-managed-attach-detach': 'true',
+    });
+  });
+
   it('is named ec2.internal in us-east-1', () => {
     const placement = { ...PLACEMENT, region: 'us-east-1', address: '192.168.85.85' };
     expect(nodeNameOf({ placement })).toBe('fargate-ip-192-168-85-85.ec2.internal');
