@@ -7,7 +7,7 @@ import { exec } from '../../src/host/exec.ts';
 import { until } from '../../src/host/wait.ts';
 import { counterAt, refusedAt, type Witness, witness } from '../support/filters.ts';
 import { FOREIGN_MAC, forged, type Parties, packet } from '../support/forged.ts';
-import { PORT, sendFrames, tcpSyn, udp } from '../support/frames.ts';
+import { PORT, tcp as segmentTo, sendFrames, udp } from '../support/frames.ts';
 import { anywhere, BACK, CLOSED_TCP, FRONT, group, HTTP, type Place, tcp } from './connectivity.ts';
 
 const TCP = 6;
@@ -25,7 +25,7 @@ const REPEATED = 0xc204;
 /** A packet of this suite: nothing else comes from such a port, or is a redirect of a host. */
 const marked = (id: number): string => `ip id ${id} @th,0,16 { ${PORT}, 0x0501 }`;
 
-const COUNTERS = ['spoofed', 'metadata', 'elsewhere'] as const;
+const COUNTERS = ['spoofed', 'metadata', 'elsewhere', 'invalid'] as const;
 
 /** What the guest's machine knows and has counted. */
 interface Look {
@@ -44,12 +44,12 @@ const neighbours = async (namespace: string): Promise<readonly string[]> => {
 };
 
 const lookAt = async ({ outside }: Place): Promise<Look> => {
-  const [spoofed, metadata, elsewhere] = (await Promise.all(
+  const [spoofed, metadata, elsewhere, invalid] = (await Promise.all(
     COUNTERS.map((name) => counterAt(outside('c'), name)),
-  )) as [number, number, number];
+  )) as [number, number, number, number];
   return {
     neighbours: await Promise.all((['a', 'b', 'c'] as const).map((party) => neighbours(outside(party)))),
-    counters: { spoofed, metadata, elsewhere },
+    counters: { spoofed, metadata, elsewhere, invalid },
   };
 };
 
@@ -84,8 +84,8 @@ export const forgery = (place: () => Place, limitMs: number): void => {
       const header = { from: own, to: neighbour, protocol: TCP, id, part: { at, more: at < 16 } };
       return packet(header, segment.subarray(at, at + 8));
     };
-    const segment = tcpSyn(own, neighbour, port);
-    return [part(tcpSyn(own, neighbour, first), 0), ...[0, 8, 16].map((at) => part(segment, at))];
+    const segment = segmentTo(own, neighbour, port);
+    return [part(segmentTo(own, neighbour, first), 0), ...[0, 8, 16].map((at) => part(segment, at))];
   };
 
   const honest = (id: number, link = {}): Buffer =>

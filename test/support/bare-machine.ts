@@ -58,6 +58,7 @@ const makeOutside = async (machine: Machine, outside: string, node: string): Pro
     outside,
     `cd /proc/sys/net/ipv4; echo 1 >ip_forward; echo 0 >conf/all/accept_source_route; echo 0 >conf/all/send_redirects
      echo 1 >conf/eth0/proxy_arp; echo 0 >neigh/eth0/proxy_delay
+     echo 0 >/proc/sys/net/netfilter/nf_conntrack_tcp_loose
      echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6`,
   );
 };

@@ -6,7 +6,7 @@ import {
   TAP_ADDRESS,
   TAP_MAC,
 } from '../../src/compute/render/link.ts';
-import { arp, ETHERTYPE, frame, icmpv6, ipv4, ipv6, sourceRoute, tcpSyn, udp } from './frames.ts';
+import { arp, ETHERTYPE, frame, icmpv6, ipv4, ipv6, sourceRoute, tcp, udp } from './frames.ts';
 
 /** Hardware addresses: nobody's (RFC 9542, for documentation), everybody's, and none. */
 export const FOREIGN_MAC = '00:00:5e:00:53:01';
@@ -39,7 +39,7 @@ export interface Forged {
   /** @param id IPv4 identification of the packets in them */
   readonly frames: (id: number) => readonly Buffer[];
   /** The counter of the machine that says why it goes no further, where there is one. */
-  readonly counter?: 'spoofed' | 'metadata' | 'elsewhere';
+  readonly counter?: 'spoofed' | 'metadata' | 'elsewhere' | 'invalid';
 }
 
 const LINK = { from: GUEST_MAC, to: TAP_MAC };
@@ -120,7 +120,7 @@ const sources = ({ neighbour, far }: Parties): readonly Forged[] => {
 /** Its own source on ways that lead nowhere. */
 const ways = ({ own, neighbour, far, open, shut }: Parties): readonly Forged[] => {
   const from = { from: own, to: far, protocol: UDP };
-  const [allowed, refused] = [open, shut].map((port) => tcpSyn(own, neighbour, port)) as [Buffer, Buffer];
+  const [allowed, refused] = [open, shut].map((port) => tcp(own, neighbour, port)) as [Buffer, Buffer];
   return [
     { name: 'a packet in a VLAN', frames: (id) => [packet({ ...from, id }, udp('forged'), { vlan: 7 })] },
     {
@@ -144,6 +144,11 @@ const ways = ({ own, neighbour, far, open, shut }: Parties): readonly Forged[] =
       name: 'a packet to the instance metadata',
       frames: (id) => [packet({ ...from, to: METADATA, id })],
       counter: 'metadata',
+    },
+    {
+      name: 'a segment of no connection',
+      frames: (id) => [packet({ ...from, protocol: TCP, id }, tcp(own, far, open, 'ack'))],
+      counter: 'invalid',
     },
     {
       name: 'a first part that no other follows',

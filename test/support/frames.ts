@@ -112,14 +112,14 @@ export const PORT = 1;
 export const udp = (text: string): Buffer =>
   Buffer.concat([number16(PORT), number16(9), number16(8 + text.length), number16(0), Buffer.from(text)]);
 
-/** The first segment of a TCP connection (RFC 9293). */
-export const tcpSyn = (from: string, to: string, port: number): Buffer => {
+/** The first segment of a TCP connection (RFC 9293), or one from its midst. */
+export const tcp = (from: string, to: string, port: number, flags: 'syn' | 'ack' = 'syn'): Buffer => {
   const segment = Buffer.concat([
     number16(PORT),
     number16(port),
     number32(1),
     number32(0),
-    hex('5002 ffff 0000 0000'),
+    hex(`50${flags === 'syn' ? '02' : '10'} ffff 0000 0000`),
   ]);
   const pseudo = Buffer.concat([addressBytes(from), addressBytes(to), number16(6), number16(segment.length)]);
   checksum(Buffer.concat([pseudo, segment])).copy(segment, 16);
