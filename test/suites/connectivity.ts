@@ -490,7 +490,11 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
     const rules = (...ingress: readonly GroupRule[]) => ({
       groups: [group(FRONT, []), group(BACK, ingress, [])],
       lists: [],
-      policies: [],
+      policies: [] as readonly NetworkPolicy[],
+    });
+    const under = (spec: Partial<NetworkPolicySpec>) => ({
+      ...rules(tcp(HTTP, anywhere)),
+      policies: [policy('under-way', { ...spec, podSelector: { matchLabels: { app: 'b' } } })],
     });
     /** Asks over one connection again and again; gives how many answers came so far. */
     const stream = '/tmp/connectivity-stream';
@@ -506,7 +510,20 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
       const before = await answers();
       await until(async () => (await answers()) > before, { limitMs, what, everyMs: 200 });
     };
-    const refusedNow = async (): Promise<number> => counterAt(place().outside('b'), 'group-ingress');
+    const refusedNow = (by: 'group' | 'policy' = 'group'): Promise<number> =>
+      counterAt(place().outside('b'), `${by}-ingress`);
+    /** Puts rules in place, and sees them refuse the connection: no further answer comes. */
+    const stopsUnder = async (state: State, by: 'group' | 'policy'): Promise<void> => {
+      const before = await refusedNow(by);
+      await place().apply(state);
+      await until(async () => (await refusedNow(by)) > before, {
+        limitMs,
+        what: `the connection to be refused by a ${by}`,
+      });
+      const last = await answers();
+      expect(await tried([no('a', 'tcp', HTTP, 'b')])).toEqual([false]);
+      expect(await answers()).toBe(last);
+    };
 
     it(
       'goes on under rules that still allow it, and stops under others',
@@ -516,19 +533,14 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
         await goesOn('the first answers');
         await place().apply(rules({ protocol: '-1', peers: [{ group: FRONT }] }));
         await goesOn('answers under changed rules');
-        const before = await refusedNow();
-        await place().apply(rules(tcp(CLOSED_TCP, anywhere)));
-        await until(async () => (await refusedNow()) > before, {
-          limitMs,
-          what: 'the connection to be refused',
-        });
-        const last = await answers();
-        expect(await tried([no('a', 'tcp', HTTP, 'b')])).toEqual([false]);
-        expect(await answers()).toBe(last);
+        await stopsUnder(rules(tcp(CLOSED_TCP, anywhere)), 'group');
         await place().apply(rules(tcp(HTTP, anywhere)));
         await goesOn('answers of the same connection, allowed again');
+        await stopsUnder(under({}), 'policy');
+        await place().apply(under({ ingress: [{ ports: [{ port: 'web' }] }] }));
+        await goesOn('answers of the same connection, allowed by a policy');
       },
-      limitMs * 4,
+      limitMs * 6,
     );
 
     it(
