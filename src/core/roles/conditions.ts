@@ -43,10 +43,10 @@ const NEGATED = /^(String|Arn)Not(Equals|EqualsIgnoreCase|Like)$/;
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 
-/** One text or a list of them; undefined for anything else. */
+/** One text or a list of them; undefined for anything else, and for a list of none, which IAM does not know. */
 export const textsOf = (value: unknown): readonly string[] | undefined => {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return list.every(isText) ? list : undefined;
+  return list.length > 0 && list.every(isText) ? list : undefined;
 };
 
 /** Values with variables would have to be filled in first. */
@@ -82,7 +82,7 @@ export const judgeConditions = (condition: unknown, context: RequestContext): Co
   if (condition === undefined) return { holds: 'yes', where: '' };
   if (!isRecord(condition)) return { holds: 'unknown', where: JSON.stringify(condition) };
   const all = Object.entries(condition).flatMap(([name, keys]): readonly Conditions[] =>
-    isRecord(keys)
+    isRecord(keys) && Object.keys(keys).length > 0
       ? Object.entries(keys).map(([key, value]) => ({
           holds: keyHolds(name, key, value, context),
           where: `${name} ${key}`,

@@ -96,6 +96,8 @@ describe('a condition', () => {
     ['ForAnyValue:StringLike', ALL, false],
     ['constructor', ALL, false],
     ['StringEquals', 5, false],
+    ['StringNotEquals', [], false],
+    ['ArnNotLike', [5], false],
   ])('%s %j on the source', (operator, value, expected) => {
     expect(trusts(onSource(operator, value))).toBe(expected);
   });
@@ -121,6 +123,8 @@ describe('a condition', () => {
       false,
     ],
     ['nothing', {}, true],
+    ['nothing of an operator', { StringEquals: {} }, false],
+    ['nothing of an operator that nobody knows', { Odd: {} }, false],
     ['what is no condition', 'x', false],
   ])('on %s', (_, condition, expected) => {
     expect(trusts(when(condition))).toBe(expected);
