@@ -95,6 +95,16 @@ export const readyPod = async (namespace: string, name: string, limitMs = 300_00
 export const inPod = (namespace: string, pod: string, script: string): Promise<string> =>
   kubectl(['exec', '-n', namespace, pod, '--', 'sh', '-c', script]);
 
+/** What a pod hears from the instance metadata at its two addresses: `nothing` from each. */
+export const metadataIn = (namespace: string, pod: string): Promise<string> =>
+  inPod(
+    namespace,
+    pod,
+    `for at in 169.254.169.254 '[fd00:ec2::254]'; do
+       timeout 3 wget -qO- http://$at/latest/meta-data/ 2>/dev/null || echo nothing
+     done`,
+  );
+
 /** The machine's name, which names its directory, too. */
 export const machineOfPod = (pod: Pod): string => `vm-${pod.metadata.uid}`;
 

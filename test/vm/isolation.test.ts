@@ -11,12 +11,15 @@ import type { Node } from '../../src/api/resources.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { median } from '../../src/core/statistics.ts';
 import { until } from '../../src/host/wait.ts';
+import { counterAt } from '../support/filters.ts';
 import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
 import {
   BUSYBOX,
   fargateNamespace,
   inPod,
+  machineOfPod,
   machinePid,
+  metadataIn,
   readyNamespace,
   readyPod,
   removeFargateNamespace,
@@ -174,6 +177,16 @@ describe('in open mode', () => {
     expect(await fetched(`${attacker.status?.podIP}:8081`)).toBe('guest');
     expect(await asRoot(`timeout 5 wget -qO- http://${victim.status?.podIP}:8080/index.html`)).toBe('here');
   });
+
+  it('instance metadata is as far as ever, in a network of its own and in that of the guest', async () => {
+    const dropped = (pod: Pod): Promise<number> =>
+      counterAt(`${process.env.CLOISTER_CLUSTER}-${machineOfPod(pod)}`, 'metadata');
+    for (const pod of [listener, attacker]) {
+      const before = await dropped(pod);
+      expect(await metadataIn(OPEN, pod.metadata.name ?? '')).toBe('nothing\nnothing');
+      expect(await dropped(pod)).toBeGreaterThan(before);
+    }
+  });
 });
 
 describe('root of a guest', () => {
@@ -202,8 +215,8 @@ describe('root of a guest', () => {
     expect(await inPod(NS, 'victim', 'wget -qO- http://127.0.0.1:8080/index.html')).toBe('here');
   });
 
-  it('reaches neither the host, nor instance metadata, nor the control socket of any machine', async () => {
-    for (const address of ['169.254.169.254', '169.254.0.1', '169.254.100.1']) {
+  it('reaches neither the host nor the control socket of any machine', async () => {
+    for (const address of ['169.254.0.1', '169.254.100.1']) {
       expect(await attempt(`timeout 3 wget -qO- http://${address}/`), address).toBe('refused');
     }
     expect(await attempt('find / -xdev -name "qmp*" | grep .')).toBe('refused');

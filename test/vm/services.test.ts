@@ -19,6 +19,7 @@ import {
 const NS = 'vm-services';
 const ORDINARY = 'vm-services-ordinary';
 const NODE = '10.42.0.3';
+const DNS = '10.96.0.10';
 
 const control = clientIn(namespaces(process.env.CLOISTER_CLUSTER ?? '').control);
 
@@ -254,6 +255,17 @@ describe('in a guest', () => {
     expect(await settings(NS, 'client')).toBe(
       (await settings(ORDINARY, 'left')).replaceAll(`${ORDINARY}.svc`, `${NS}.svc`),
     );
+  });
+
+  it('names resolve over TCP, too', async () => {
+    const labels = `headless.${NS}.svc.cluster.local`.split('.');
+    const name = labels.map((label) => String.fromCharCode(label.length) + label).join('');
+    // One question for an address (RFC 1035), with its length before it.
+    const question = Buffer.from(`\0\x01\x01\0\0\x01\0\0\0\0\0\0${name}\0\0\x01\0\x01`, 'latin1');
+    const query = Buffer.concat([Buffer.from([0, question.length]), question]).toString('hex');
+    const script = `(echo ${query} | xxd -r -p; sleep 1) | timeout 3 nc ${DNS} 53 | xxd -p | tr -d '\\n'`;
+    const address = (addresses['client'] as string).split('.').map(Number);
+    expect(await inPod(NS, 'client', script)).toContain(Buffer.from(address).toString('hex'));
   });
 
   it('a Service of four thousand endpoints holds nothing up, and takes little memory', async () => {
