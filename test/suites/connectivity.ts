@@ -174,10 +174,7 @@ const scenarios = (address: (party: Party) => string): readonly Scenario[] => {
     },
     {
       name: 'SCTP by its number and among all protocols, by its name in a policy',
-      groups: [
-        group(FRONT, [all]),
-        group(BACK, [{ protocol: '132', ports: { from: SCTP, to: SCTP + 1 }, peers: [anywhere] }]),
-      ],
+      groups: [group(FRONT, [all]), group(BACK, [{ protocol: '132', peers: [host('a'), host('plain')] }])],
       policies: [
         policy(
           'sctp',
