@@ -26,17 +26,34 @@ const control = clientIn(namespaces(process.env.CLOISTER_CLUSTER ?? '').control)
 const serve = (greeting: string): string =>
   `mkdir -p /tmp/www/api; echo ${greeting} >/tmp/www/index.html; echo api >/tmp/www/api/index.html; httpd -f -p 8080 -h /tmp/www`;
 
-const web = workload('Deployment', NS, 'web', {
-  terminationGracePeriodSeconds: 2,
-  containers: [
+/**
+ * A pod that is told to end serves until its time is over or somebody ends its server: the shell is process 1 and
+ * has no handler for SIGTERM. Its probe bears with a machine that is busy, because a pod that is not ready is no target.
+ */
+const web = (greeting: string, terminationGracePeriodSeconds: number): object =>
+  workload(
+    'Deployment',
+    NS,
+    'web',
     {
-      name: 'main',
-      image: BUSYBOX,
-      command: ['sh', '-c', serve('one')],
-      readinessProbe: { httpGet: { port: 8080 }, periodSeconds: 1 },
+      terminationGracePeriodSeconds,
+      containers: [
+        {
+          name: 'main',
+          image: BUSYBOX,
+          command: ['sh', '-c', `${serve(greeting)}; :`],
+          resources: { requests: { cpu: '500m' } },
+          readinessProbe: {
+            httpGet: { port: 8080 },
+            periodSeconds: 1,
+            timeoutSeconds: 10,
+            failureThreshold: 10,
+          },
+        },
+      ],
     },
-  ],
-});
+    { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } },
+  );
 
 const service = (namespace: string, name: string, spec: object, annotations = {}): object => ({
   apiVersion: 'v1',
@@ -109,7 +126,7 @@ beforeAll(async () => {
     'the default service account',
     60_000,
   );
-  await apply(web, echo('client'), ordinary('left'), ordinary('right'));
+  await apply(web('one', 120), echo('client'), ordinary('left'), ordinary('right'));
   for (const [namespaceOf, name] of [
     [NS, 'client'],
     [ORDINARY, 'left'],
@@ -155,6 +172,31 @@ describe('a load balancer', () => {
     expect(await ask('/', 'shop.example')).toBe('client');
     expect(await ask('/', 'other.example')).toBe(503);
   });
+
+  it('fails no request of a rolling update, and leaves a pod that ends while that still serves', async () => {
+    const [old] = await webPods();
+    const name = old?.metadata.name ?? '';
+    const direct = `http://${old?.status?.podIP}:8080/`;
+    const asking = control.askOn(`http://${balancer}/`, 100);
+    await apply(web('two', 2));
+    await kubectl(['rollout', 'status', '-n', NS, 'deployment/web', '--timeout=240s'], { limitMs: 250_000 });
+    expect((await read<Pod>('pod', '-n', NS, name)).metadata.deletionTimestamp).toBeDefined();
+    await until(
+      async () => {
+        const answers = await Promise.all([1, 2, 3].map(() => control.ask(`http://${balancer}/`)));
+        return answers.every(({ body }) => body.trim() === 'two');
+      },
+      { limitMs: 60_000, what: `the balancer to leave pod ${name}` },
+    );
+    expect((await control.ask(direct)).body.trim()).toBe('one');
+    await inPod(NS, name, 'killall httpd');
+    await until(async () => (await control.ask(direct)).status === 0, {
+      limitMs: 60_000,
+      what: `pod ${name} to end`,
+    });
+    const counts = JSON.parse(await asking.finish()) as object;
+    expect(counts).toEqual({ one: expect.any(Number), two: expect.any(Number) });
+  }, 400_000);
 });
 
 describe('a NodePort', () => {
@@ -177,8 +219,8 @@ describe('a NodePort', () => {
       await fetchIn(NS, 'client', guest),
     ]).toEqual([0, 'nothing', 'nothing']);
     expect([(await control.ask(node)).body.trim(), await fetchIn(NS, 'client', node)]).toEqual([
-      'one',
-      'one',
+      'two',
+      'two',
     ]);
   });
 });
