@@ -50,8 +50,8 @@ export const vcpus = (size: Size): number => Math.ceil(size.milliCpu / 1000);
 /**
  * Memory of the virtual hardware in MiB: the size, and what a kernel takes at boot in proportion to it, so that
  * small and large guests lose the same to theirs. That is a descriptor of 64 bytes for every page of 4 KiB (kernel
- * doc mm/vmemmap_dedup), and hash tables of files and connections, an eighth of that. Left out, it would exceed the
- * node's own share of the memory from 16 GB on.
+ * doc mm/vmemmap_dedup), and hash tables of files and connections, an eighth of that. Left out, it would leave
+ * too little for the pod from 13 GB on.
  */
 export const hardwareMemoryMiB = ({ memoryMiB }: Size): number =>
   memoryMiB + Math.ceil((memoryMiB * 9) / 512);
