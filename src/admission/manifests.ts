@@ -1,6 +1,5 @@
 /** Everything that is installed into a cluster, in an order in which each object can stand. */
 import { definitionOf, KINDS } from '../api/crds.ts';
-import { certificateReader } from '../api/manifests/balancing.ts';
 import { guardManifests } from '../api/manifests/guard.ts';
 import { rbacManifests } from '../api/manifests/rbac.ts';
 import { mutatingConfiguration, validatingConfiguration, type WebhookAddress } from './configuration.ts';
@@ -9,7 +8,6 @@ import { mutatingConfiguration, validatingConfiguration, type WebhookAddress } f
 export const installManifests = (address: WebhookAddress): readonly object[] => [
   ...KINDS.map(definitionOf),
   ...rbacManifests(),
-  ...certificateReader(),
   ...guardManifests(),
   mutatingConfiguration(address),
   validatingConfiguration(address),

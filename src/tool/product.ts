@@ -36,7 +36,7 @@ import { ROOT, scriptCommand } from '../host/script.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadKubeconfig } from '../kube/kubeconfig.ts';
 import type { ControllerConfig, EksConfig } from '../main/config.ts';
-import { installProduct } from '../main/install.ts';
+import { installBalancing, installProduct } from '../main/install.ts';
 import { installNetwork } from './network.ts';
 
 /** How long a guest may take to join: emulation on a busy machine is slow. */
@@ -135,6 +135,7 @@ const installInto = async (cluster: Cluster): Promise<void> => {
       webhookUrl: `https://${CONTROL_ADDRESS}:${PRODUCT_PORT}`,
       webhookCa: readFileSync(join(places(cluster.state).pki, 'ca.crt'), 'utf8'),
     });
+    await installBalancing(client);
     await installNetwork(client, cluster.name, requireRecord(cluster.state).egress);
     for (const { name, cidr, zone } of SUBNETS) {
       const subnet = {

@@ -24,7 +24,7 @@ import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import type { BalancingConfig, ControllerConfig, EksConfig } from '../../src/main/config.ts';
-import { installProduct } from '../../src/main/install.ts';
+import { installBalancing, installProduct } from '../../src/main/install.ts';
 import {
   componentsFolder,
   end,
@@ -184,6 +184,7 @@ export const startProduct = async (
 
   const client = new KubeClient(config);
   await installProduct({ client, webhookUrl: `https://127.0.0.1:${webhookPort}`, webhookCa: pki.ca });
+  if (options.balancing !== undefined) await installBalancing(client);
   let controller: Program | undefined;
   const failures: unknown[] = [];
   const product: TestProduct = {
