@@ -78,13 +78,30 @@ describe('an address that is reserved', () => {
     ['no answer in time', new ConnectionError('late', 'slow')],
     ['an error of the server', new ApiError('etcd', { status: 500, reason: 'InternalError' })],
     ['a time-out of the server', new ApiError('slow', { status: 504, reason: 'Timeout' })],
-  ])('stays taken after %s, until the outcome is known', async (_, uncertain) => {
+  ])(
+    'stays taken after %s and a refusal of the next try, until the outcome is known',
+    async (_, uncertain) => {
+      const { create, next } = answers();
+      const store = watched();
+      const { reserve, forget, occupancy } = reservationsOf(store);
+      const reserved = reserve('vm-1', machine, create);
+      await next(uncertain);
+      forget('vm-1');
+      expect(occupancy.isTaken(ADDRESS)).toBe(true);
+      await next(refusal);
+      forget('vm-1');
+      expect(occupancy.isTaken(ADDRESS)).toBe(true);
+      store.put('vm-1', stored('vm-1'));
+      await next();
+      await reserved;
+      expect(occupancy.isTaken(ADDRESS)).toBe(true);
+    },
+  );
+
+  it('is given back when the first answer is a refusal', async () => {
     const { create, next } = answers();
-    const { reserve, forget, occupancy } = reservationsOf(watched());
+    const { reserve, occupancy } = reservationsOf(watched());
     const reserved = reserve('vm-1', machine, create);
-    await next(uncertain);
-    forget('vm-1');
-    expect(occupancy.isTaken(ADDRESS)).toBe(true);
     await next(refusal);
     await expect(reserved).rejects.toBe(refusal);
     expect(occupancy.isTaken(ADDRESS)).toBe(false);

@@ -15,7 +15,7 @@ export interface Reservations {
    * `create` is called until somebody knows whether the object was made: an answer that got lost may have been
    * a yes, and an address that is given back too early is given twice. It must give the same object to the
    * store however often it is called.
-   * @throws ApiError when the API server refuses for certain; what was taken is given back
+   * @throws ApiError when the API server refuses before any answer was lost; what was taken is given back
    */
   reserve(name: string, machine: Omit<ExistingMachine, 'dead'>, create: () => Promise<void>): Promise<void>;
   /** What a pod that is gone left behind. */
@@ -32,14 +32,18 @@ const isCertain = (cause: unknown): boolean =>
 
 const BACKOFF: Backoff = { firstMs: 100, longestMs: 5_000 };
 
-/** Calls until the outcome is certain, or nobody wants to know any more. */
+/**
+ * Calls until the outcome is certain, or nobody wants to know any more. Once an answer got lost, a refusal tells of
+ * its own call only: an API server that starts again forbids everything for a moment.
+ */
 const surely = async (create: () => Promise<void>, signal: AbortSignal): Promise<void> => {
-  for (let attempt = 0; ; attempt += 1) {
+  for (let attempt = 0, doubt = false; ; attempt += 1) {
     try {
       await create();
       return;
     } catch (cause) {
-      if (isCertain(cause) || signal.aborted) throw cause;
+      if ((isCertain(cause) && !doubt) || signal.aborted) throw cause;
+      doubt = true;
     }
     await sleep(delay(BACKOFF, attempt, Math.random()), undefined, { signal });
   }
