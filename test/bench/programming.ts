@@ -24,7 +24,7 @@ import { eventRecorder } from '../../src/kube/events.ts';
 import { runFilters } from '../../src/network/filters.ts';
 import { firewallStores } from '../../src/network/stores.ts';
 import { startApiServer } from '../support/apiserver.ts';
-import { type BarePlace, bareMachineOf, barePlace } from '../support/bare-machine.ts';
+import { type BarePlace, bareMachineOf, bareNetwork, barePlace } from '../support/bare-machine.ts';
 
 /** What was measured, in milliseconds; medians over the runs. */
 export interface ProgrammingReport {
@@ -151,17 +151,7 @@ const fill = async (client: KubeClient, machines: readonly Machine[]): Promise<r
   await applyManifests(client, KINDS.map(definitionOf), 'bench');
   await client.create(namespaces, { metadata: { name: NS } });
   await client.create(securityGroups, group(1000));
-  await client.create(networks, {
-    apiVersion: API_VERSION,
-    kind: 'Network',
-    metadata: { name: 'cluster' },
-    spec: {
-      cidrs: ['10.42.0.0/16'],
-      resolvers: ['10.42.0.2'],
-      clusterSecurityGroup: GROUP,
-      node: { egress: [], kubeletClients: [] },
-    },
-  });
+  await client.create(networks, bareNetwork(GROUP));
   for (const machine of machines) {
     const { name } = machine.pod;
     await client.create(pods, {

@@ -37,6 +37,7 @@ import {
   type BarePlace,
   bareMachine,
   bareMachineOf,
+  bareNetwork,
   barePlace,
   inside,
 } from '../support/bare-machine.ts';
@@ -153,17 +154,7 @@ it('a machine starts closed, and stays so while there is no Network', async () =
 });
 
 it('opens as its group says, once the Network says which group that is', async () => {
-  await client.create(networks, {
-    apiVersion: API_VERSION,
-    kind: 'Network',
-    metadata: { name: 'cluster' },
-    spec: {
-      cidrs: ['10.42.0.0/16'],
-      resolvers: ['10.42.0.2'],
-      clusterSecurityGroup: 'cluster',
-      node: { egress: [], kubeletClients: [] },
-    },
-  });
+  await client.create(networks, bareNetwork('cluster'));
   await untilReaches(true);
 });
 

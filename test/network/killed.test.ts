@@ -21,6 +21,7 @@ import {
   type BarePlace,
   bareMachine,
   bareMachineOf,
+  bareNetwork,
   barePlace,
   reaches,
 } from '../support/bare-machine.ts';
@@ -100,17 +101,7 @@ beforeAll(async () => {
     metadata: { name: 'cluster' },
     spec: { egress: [{ protocol: '-1', peers: [{ cidr: '0.0.0.0/0' }] }] },
   });
-  await client.create(networks, {
-    apiVersion: API_VERSION,
-    kind: 'Network',
-    metadata: { name: 'cluster' },
-    spec: {
-      cidrs: ['10.42.0.0/16'],
-      resolvers: ['10.42.0.2'],
-      clusterSecurityGroup: 'cluster',
-      node: { egress: [], kubeletClients: [] },
-    },
-  });
+  await client.create(networks, bareNetwork('cluster'));
   place = await barePlace('killed');
   for (const [namespace, address] of Object.entries(CLIENTS)) {
     await addNamespace(namespace);

@@ -6,6 +6,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Network } from '../../src/api/network.ts';
 import { machineDirectory } from '../../src/compute/local/directory.ts';
 import { machineNamespace } from '../../src/compute/local/prepare.ts';
 import { localProvider } from '../../src/compute/local/provider.ts';
@@ -15,6 +16,8 @@ import { GUEST_MAC, NODE_ADDRESS, TAP_MAC } from '../../src/compute/render/link.
 import { networkBatch } from '../../src/compute/render/network.ts';
 import { ruleset } from '../../src/compute/render/ruleset.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
+import { API_VERSION } from '../../src/core/names.ts';
+import { NETWORK } from '../../src/core/net/network.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
@@ -123,6 +126,19 @@ export const barePlace = async (cluster: string): Promise<BarePlace> => {
     },
   };
 };
+
+/** The Network that bare machines are in; no node of theirs may reach anything. @param group the cluster security group */
+export const bareNetwork = (group: string): Network => ({
+  apiVersion: API_VERSION,
+  kind: 'Network',
+  metadata: { name: NETWORK },
+  spec: {
+    cidrs: ['10.42.0.0/16'],
+    resolvers: ['10.42.0.2'],
+    clusterSecurityGroup: group,
+    node: { egress: [], kubeletClients: [] },
+  },
+});
 
 /** A machine by the name of its pod, which is its UID, too. */
 export const bareMachineOf = (

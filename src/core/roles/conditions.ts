@@ -67,7 +67,11 @@ const keyHolds = (operator: string, key: string, value: unknown, context: Reques
   return tests.some((test) => test?.(actual)) === NEGATED.test(bare) ? 'no' : 'yes';
 };
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** Any JSON object. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** Whether a value from JSON is an object: neither null nor a list. */
+export const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What a member `Condition` comes to: whether all of it holds, and the first part that does not. */
@@ -80,9 +84,9 @@ export interface Conditions {
 /** Judges a member `Condition`: all operators and all keys have to hold. What certainly fails outweighs the unknown. */
 export const judgeConditions = (condition: unknown, context: RequestContext): Conditions => {
   if (condition === undefined) return { holds: 'yes', where: '' };
-  if (!isRecord(condition)) return { holds: 'unknown', where: JSON.stringify(condition) };
+  if (!isObject(condition)) return { holds: 'unknown', where: JSON.stringify(condition) };
   const all = Object.entries(condition).flatMap(([name, keys]): readonly Conditions[] =>
-    isRecord(keys) && Object.keys(keys).length > 0
+    isObject(keys) && Object.keys(keys).length > 0
       ? Object.entries(keys).map(([key, value]) => ({
           holds: keyHolds(name, key, value, context),
           where: `${name} ${key}`,

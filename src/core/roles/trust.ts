@@ -4,7 +4,14 @@
  * never lets anybody in. An Allow that is not understood allows nothing, such a Deny denies.
  */
 import { compile } from '../profile/wildcard.ts';
-import { type Holds, judgeConditions, type RequestContext, textsOf } from './conditions.ts';
+import {
+  type Holds,
+  isObject,
+  type Json,
+  judgeConditions,
+  type RequestContext,
+  textsOf,
+} from './conditions.ts';
 
 /** The service that takes pod execution roles. */
 export const FARGATE_PODS = 'eks-fargate-pods.amazonaws.com';
@@ -17,11 +24,6 @@ const KNOWN = new Set(['Sid', 'Effect', 'Principal', 'Action', 'Condition']);
 
 /** Versions of the policy language. */
 const VERSIONS: readonly unknown[] = ['2012-10-17', '2008-10-17', undefined];
-
-type Json = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isOrNot = (is: boolean): Holds => (is ? 'yes' : 'no');
 
