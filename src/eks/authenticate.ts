@@ -86,8 +86,8 @@ const rights = ({ actions, clusters, kubernetes, rate }: Omit<Key, 'secretAccess
 /** What a signature is expected to be for. */
 export interface Expected {
   readonly service: 'eks' | 'sts';
-  /** Query-form signatures are valid for at least so many seconds, whatever they say themselves. Default 0. */
-  readonly leastSeconds?: number;
+  /** Query-form signatures are valid for so many seconds, whatever they say themselves. Default: what they say. */
+  readonly lifeSeconds?: number;
 }
 
 /**
@@ -97,13 +97,12 @@ export interface Expected {
 export const authenticate = async (
   request: SignedRequest,
   body: Buffer,
-  { service, leastSeconds = 0 }: Expected,
+  { service, lifeSeconds }: Expected,
   context: EksContext,
 ): Promise<Principal | Refusal> => {
   const claim = claimOf(request);
   if ('type' in claim) return claim;
-  const expiresIn = Math.max(leastSeconds, claim.expiresIn ?? 0);
-  const lasting = claim.expiresIn === undefined ? claim : { ...claim, expiresIn };
+  const lasting = lifeSeconds === undefined ? claim : { ...claim, expiresIn: lifeSeconds };
   const untimely = refuseClaim(lasting, { region: context.account.region, service }, context.now());
   if (untimely !== undefined) return untimely;
   const candidate = candidateOf(claim, context);

@@ -30,7 +30,10 @@ const Review = Type.Object({
 });
 
 /** The principal of a token; undefined for every token that is not of this cluster and this moment. */
-const principalOf = async (token: string, context: EksContext): Promise<Principal | undefined> => {
+export const principalOfToken = async (
+  token: string,
+  context: EksContext,
+): Promise<Principal | undefined> => {
   if (!token.startsWith(PREFIX) || token.length > LONGEST) return undefined;
   const text = Buffer.from(token.slice(PREFIX.length), 'base64url').toString('utf8');
   const parts = /^https?:\/\/([A-Za-z0-9.:[\]-]+)(\/\?[^#]*)$/.exec(text);
@@ -45,7 +48,7 @@ const principalOf = async (token: string, context: EksContext): Promise<Principa
   const principal = await authenticate(
     { method: 'GET', ...target, headers },
     Buffer.alloc(0),
-    { service: 'sts', leastSeconds: LIFE_SECONDS },
+    { service: 'sts', lifeSeconds: LIFE_SECONDS },
     context,
   );
   return isRefusal(principal) ? undefined : principal;
@@ -64,7 +67,7 @@ export const tokenRoutes = (server: EksInstance, context: EksContext): void => {
     },
     async (request) => {
       const { spec } = request.body;
-      const principal = await principalOf(spec.token ?? '', context);
+      const principal = await principalOfToken(spec.token ?? '', context);
       const identity = principal?.kubernetes;
       // No audiences are told: the API server then takes the token for itself alone.
       const status =
