@@ -181,7 +181,9 @@ describe('network policies', () => {
   test.each<[string, Partial<NetworkPolicySpec>, string, boolean]>([
     ['deny all in', {}, 'in tcp 80 10.0.3.7', false],
     ['deny all in leaves out', {}, 'out tcp 80 10.0.3.7', true],
-    ['egress rules isolate egress', { egress: [] }, 'out tcp 80 10.0.3.7', false],
+    ['egress rules isolate egress', { egress: [{ ports: [{ port: 81 }] }] }, 'out tcp 80 10.0.3.7', false],
+    ['no egress rules isolate nothing', { egress: [] }, 'out tcp 80 10.0.3.7', true],
+    ['no types are as none at all', { policyTypes: [] }, 'in tcp 80 10.0.3.7', false],
     ['types decide: egress only', { policyTypes: ['Egress'] }, 'in tcp 80 10.0.3.7', true],
     ['types decide: no egress', { policyTypes: ['Ingress'], egress: [] }, 'out tcp 80 10.0.3.7', true],
     ['another pod is selected', { podSelector: { matchLabels: { app: 'web' } } }, 'in tcp 80 10.0.3.7', true],
@@ -267,6 +269,25 @@ describe('network policies', () => {
       false,
     ],
     [
+      'what a block excepts, with bits set after the prefix',
+      { ingress: [{ from: [{ ipBlock: { cidr: '192.0.2.0/24', except: ['192.0.2.9/29'] } }] }] },
+      'in tcp 1 192.0.2.15',
+      false,
+    ],
+    [
+      'beside what such a block excepts',
+      { ingress: [{ from: [{ ipBlock: { cidr: '192.0.2.1/24', except: ['192.0.2.9/29'] } }] }] },
+      'in tcp 1 192.0.2.16',
+      true,
+    ],
+    [
+      'a block with an exception that nobody can read',
+      { ingress: [{ from: [{ ipBlock: { cidr: '192.0.2.0/24', except: ['::ffff:192.0.2.8/125'] } }] }] },
+      'in tcp 1 192.0.2.7',
+      false,
+    ],
+    ['a peer that says nothing we know', { ingress: [{ from: [{}] }] }, 'in tcp 1 10.0.1.2', false],
+    [
       'a named port at its receivers',
       { egress: [{ to: [{ podSelector: {} }], ports: [{ port: 'web' }] }] },
       'out tcp 8080 10.0.1.2',
@@ -290,6 +311,13 @@ describe('network policies', () => {
     expect(underPolicies('in tcp 22 10.0.3.7', one, two)).toBe(
       'policies shop/one, shop/two have no ingress rule for TCP 22 from 10.0.3.7',
     );
+  });
+
+  it('leave out protocols that they alone know, which the kernel would refuse with all the rest', () => {
+    const ports = [{ protocol: 'QUIC', port: 443 }, { protocol: 'QUIC' }, { port: 80 }];
+    const now = objects({ ...open, policies: [policy({ ingress: [{ ports }] })] });
+    const { firewall } = firewallOf(now.machines[0] as Machine, worldOf(now));
+    expect(firewall?.policies.ingress?.allows).toMatchObject([{ protocol: 6, ports: { from: 80, to: 80 } }]);
   });
 
   it('and groups must both allow', () => {

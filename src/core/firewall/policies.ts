@@ -2,31 +2,48 @@
  * The layer of NetworkPolicies on one pod (Kubernetes documentation "Network Policies" and the API reference of
  * networking.k8s.io/v1).
  */
-import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from 'kubernetes-types/networking/v1.js';
+import type {
+  IPBlock,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+} from 'kubernetes-types/networking/v1.js';
 import { groupBy } from '../group-by.ts';
 import { type LabelSelector, selects } from '../labels.ts';
+import { parseLegacyNetwork } from '../net/ipv4.ts';
 import { EVERYWHERE, type Ranges, rangesOf, single, union, without } from '../net/ranges.ts';
 import type { Allow, Direction, Layer } from './firewall.ts';
-import { type Ports, protocolNumber, TCP } from './protocol.ts';
+import { type Ports, transportNumber } from './protocol.ts';
 import type { PeerPod, World } from './world.ts';
 
-/** A policy without types isolates ingress, and egress if it has rules for it. */
+/** As the API server would fill in the types: always ingress, and egress where there are rules for it. */
 const isolates = ({ spec }: NetworkPolicy, direction: Direction): boolean => {
-  const types = spec?.policyTypes ?? ['Ingress', ...(spec?.egress === undefined ? [] : ['Egress'])];
+  const { policyTypes = [], egress = [] } = spec ?? {};
+  const types = policyTypes.length > 0 ? policyTypes : ['Ingress', ...(egress.length > 0 ? ['Egress'] : [])];
   return types.includes(direction === 'ingress' ? 'Ingress' : 'Egress');
 };
 
-/** Pods that a peer selects. Without a namespace selector it means the policy's own namespace. */
+/**
+ * Pods that a peer selects. Without a namespace selector it means the policy's own namespace. One with neither
+ * selector selects none: it is a block, or something that only later API servers know.
+ */
 const selected = (peer: NetworkPolicyPeer, own: string, world: World): readonly PeerPod[] => {
-  const { namespaceSelector, podSelector = {} } = peer;
+  const { namespaceSelector, podSelector } = peer;
+  if (namespaceSelector === undefined && podSelector === undefined) return [];
   const namespaces =
     namespaceSelector === undefined
       ? [own]
       : [...world.namespaces()].filter(([, labels]) => selects(namespaceSelector, labels)).map(([n]) => n);
   return namespaces
     .flatMap((namespace) => world.pods(namespace))
-    .filter(({ labels, hostNetwork }) => !hostNetwork && selects(podSelector, labels));
+    .filter(({ labels, hostNetwork }) => !hostNetwork && selects(podSelector ?? {}, labels));
 };
+
+/** An exception that cannot be read may be meant for any address of its block, so that it takes away all. */
+const blockOf = ({ cidr, except = [] }: IPBlock): Ranges =>
+  except.every((hole) => parseLegacyNetwork(hole) !== undefined)
+    ? without(rangesOf([cidr]), rangesOf(except))
+    : [];
 
 const addresses = (pods: readonly PeerPod[]): Ranges =>
   union(
@@ -48,10 +65,8 @@ const sideOf = (peers: readonly NetworkPolicyPeer[], own: string, world: World):
     const all = { namespaceSelector: {} };
     return { ranges: EVERYWHERE, pods: selected(all, own, world) };
   }
-  const pods = peers.filter(({ ipBlock }) => ipBlock === undefined).flatMap((p) => selected(p, own, world));
-  const blocks = peers.flatMap(({ ipBlock }) =>
-    ipBlock === undefined ? [] : without(rangesOf([ipBlock.cidr]), rangesOf(ipBlock.except ?? [])),
-  );
+  const pods = peers.flatMap((peer) => selected(peer, own, world));
+  const blocks = peers.flatMap(({ ipBlock }) => (ipBlock === undefined ? [] : blockOf(ipBlock)));
   return { ranges: union([...blocks, ...addresses(pods)]), pods };
 };
 
@@ -67,7 +82,8 @@ const allowsOf = (
   receivers: 'own' | 'peers',
   pod: PeerPod,
 ): readonly Omit<Allow, 'origin'>[] => {
-  const protocol = protocolNumber(port.protocol ?? 'TCP') ?? TCP;
+  const protocol = transportNumber(port.protocol);
+  if (protocol === undefined) return [];
   if (port.port === undefined) return [{ protocol, peers: side.ranges }];
   if (typeof port.port === 'number') {
     return [{ protocol, ports: numbered(port.port, port.endPort), peers: side.ranges }];

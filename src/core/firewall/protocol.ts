@@ -21,6 +21,11 @@ const NAMES: Readonly<Record<string, number>> = { icmp: ICMP, tcp: TCP, udp: UDP
 export const protocolNumber = (text: string): number | undefined =>
   text === '-1' ? undefined : (NAMES[text.toLowerCase()] ?? Number(text));
 
+const TRANSPORTS: Readonly<Record<string, number>> = { TCP, UDP, SCTP };
+
+/** The number of a protocol as pods and policies name it; undefined for one that later API servers may have. */
+export const transportNumber = (name = 'TCP'): number | undefined => TRANSPORTS[name];
+
 /** A protocol in words: `TCP`, or `protocol 47`. */
 export const protocolName = (protocol: number): string =>
   Object.keys(NAMES)

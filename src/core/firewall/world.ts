@@ -6,7 +6,7 @@ import type { Machine } from '../machine/machine.ts';
 import { parseAddress } from '../net/ipv4.ts';
 import { type Ranges, rangesOf } from '../net/ranges.ts';
 import type { ObjectMeta, Pod } from '../pod.ts';
-import { type Ports, protocolNumber, TCP } from './protocol.ts';
+import { type Ports, transportNumber } from './protocol.ts';
 
 /** The other side of a group's rule: exactly one of its fields is set. */
 export interface GroupPeer {
@@ -85,7 +85,11 @@ export interface PeerPod {
   /** It uses its node's address, which no selector of a policy means. */
   readonly hostNetwork: boolean;
   /** Container ports by name. */
-  readonly ports: readonly { readonly name: string; readonly protocol: number; readonly port: number }[];
+  readonly ports: readonly {
+    readonly name: string;
+    readonly protocol: number | undefined;
+    readonly port: number;
+  }[];
 }
 
 /** Questions about the objects; each answer is worked out once. */
@@ -124,7 +128,7 @@ const peerPod = (pod: Pod, machineAddress: string | undefined): PeerPod => ({
     .flatMap(({ ports = [] }) => ports)
     .map(({ name = '', protocol, containerPort }) => ({
       name,
-      protocol: protocolNumber(protocol ?? 'TCP') ?? TCP,
+      protocol: transportNumber(protocol),
       port: containerPort,
     })),
 });

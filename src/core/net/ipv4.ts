@@ -28,15 +28,25 @@ export const formatAddress = (value: number): string =>
   `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`;
 
 /**
+ * Parses a network as liberally as API servers did before they became strict (Kubernetes
+ * `StrictIPCIDRValidation`, on by default from 1.36): numbers may have zeros before them, and bits that are set
+ * after the prefix count for nothing.
+ * @returns undefined when the text is no IPv4 network
+ */
+export const parseLegacyNetwork = (cidr: string): Network | undefined => {
+  const [address = '', bits = '', ...rest] = cidr.replaceAll(/\b0+(?=\d)/g, '').split('/');
+  const any = parseAddress(address);
+  if (rest.length > 0 || any === undefined || !/^(\d|[12]\d|3[0-2])$/.test(bits)) return undefined;
+  const prefix = Number(bits);
+  const size = 2 ** (32 - prefix);
+  return { first: any - (any % size), size, prefix };
+};
+
+/**
  * Parses `a.b.c.d/n`.
  * @returns undefined when the text is no network, or has bits set after the prefix
  */
 export const parseNetwork = (cidr: string): Network | undefined => {
-  const slash = cidr.indexOf('/');
-  const first = parseAddress(cidr.slice(0, slash));
-  const bits = cidr.slice(slash + 1);
-  if (slash < 0 || first === undefined || !/^(\d|[12]\d|3[0-2])$/.test(bits)) return undefined;
-  const prefix = Number(bits);
-  const size = 2 ** (32 - prefix);
-  return first % size === 0 ? { first, size, prefix } : undefined;
+  const network = parseLegacyNetwork(cidr);
+  return network && `${formatAddress(network.first)}/${network.prefix}` === cidr ? network : undefined;
 };

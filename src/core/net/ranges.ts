@@ -1,5 +1,5 @@
 /** Sets of IPv4 addresses as ranges: sorted, apart from each other, both ends included. */
-import { type Network, parseNetwork } from './ipv4.ts';
+import { type Network, parseLegacyNetwork } from './ipv4.ts';
 
 /** The addresses from `first` to `last`, as numbers from 0 to 2^32 - 1. */
 export interface Range {
@@ -51,11 +51,14 @@ export const single = (address: number): Range => ({ first: address, last: addre
 
 const rangeOf = ({ first, size }: Network): Range => ({ first, last: first + size - 1 });
 
-/** The IPv4 addresses of networks in CIDR notation; what is none, such as an IPv6 network, adds nothing. */
+/**
+ * The IPv4 addresses of networks in CIDR notation, as old objects may have them; what is none, such as an IPv6
+ * network, adds nothing.
+ */
 export const rangesOf = (cidrs: readonly string[]): Ranges =>
   union(
     cidrs
-      .map(parseNetwork)
+      .map(parseLegacyNetwork)
       .filter((network) => network !== undefined)
       .map(rangeOf),
   );
