@@ -38,6 +38,7 @@ import {
   places,
   REGISTRY_PORT,
   requireName,
+  VPC_CIDR,
 } from './plan.ts';
 import { checkHost } from './probe.ts';
 import { type ClusterRecord, readRecord, requireSame, withLock, writeRecord } from './record.ts';
@@ -117,7 +118,7 @@ const settle = (options: ClusterOptions): ClusterRecord => {
 
 const makeNetwork = async ({ name, nodes, egress }: ClusterRecord): Promise<void> => {
   const { router, control, node, balancer } = namespaces(name);
-  await createRouter({ name: router, egress });
+  await createRouter({ name: router, network: VPC_CIDR, egress });
   await addNamespace(control);
   await attach({ router, namespace: control, address: CONTROL_ADDRESS });
   const balancers = { address: BALANCERS_ADDRESS, cidr: BALANCERS_CIDR };

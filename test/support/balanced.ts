@@ -1,5 +1,6 @@
 /** Clients in network namespaces, and namespaces of a run with tiny HTTP servers that stand for pods. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { VPC_CIDR } from '../../src/cluster/plan.ts';
 import { attach, createRouter, removeRouter } from '../../src/compute/local/router.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
@@ -148,7 +149,7 @@ export const makeStage = async (name: string): Promise<Stage> => {
   const client = `${name}-client`;
   const balancer = `${name}-balancer`;
   const made = new Set([client, balancer]);
-  await createRouter({ name: router, egress: false });
+  await createRouter({ name: router, network: VPC_CIDR, egress: false });
   await addNamespace(client);
   await attach({ router, namespace: client, address: '10.42.0.2' });
   return {

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Network } from '../../src/api/network.ts';
+import { VPC_CIDR } from '../../src/cluster/plan.ts';
 import { machineDirectory } from '../../src/compute/local/directory.ts';
 import { machineNamespace } from '../../src/compute/local/prepare.ts';
 import { localProvider } from '../../src/compute/local/provider.ts';
@@ -116,7 +117,7 @@ export const barePlace = async (cluster: string): Promise<BarePlace> => {
     router: `${cluster}-router`,
     directory: mkdtempSync(join(tmpdir(), `cloister-${cluster}-`)),
   };
-  await createRouter({ name: site.router, egress: false });
+  await createRouter({ name: site.router, network: VPC_CIDR, egress: false });
   return {
     ...site,
     provider: bareProvider(site),
@@ -133,7 +134,7 @@ export const bareNetwork = (group: string): Network => ({
   kind: 'Network',
   metadata: { name: NETWORK },
   spec: {
-    cidrs: ['10.42.0.0/16'],
+    cidrs: [VPC_CIDR],
     resolvers: ['10.42.0.2'],
     clusterSecurityGroup: group,
     node: { egress: [], kubeletClients: [] },

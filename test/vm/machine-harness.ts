@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { VPC_CIDR } from '../../src/cluster/plan.ts';
 import { attach, createRouter, removeRouter } from '../../src/compute/local/router.ts';
 import type { Credentials } from '../../src/compute/render/seed.ts';
 import { type Machine } from '../../src/core/machine/machine.ts';
@@ -53,7 +54,7 @@ export const surroundings = async (name: string): Promise<Surroundings> => {
     rmSync(folder, { recursive: true });
   };
   try {
-    await createRouter({ name: router, egress: false });
+    await createRouter({ name: router, network: VPC_CIDR, egress: false });
     await addNamespace(control);
     await attach({ router, namespace: control, address: CONTROL });
     const certificates = await authority(folder);

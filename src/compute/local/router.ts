@@ -40,12 +40,22 @@ const hasLink = async (namespace: string, link: string): Promise<boolean> =>
     return name === link;
   });
 
+/** A router and what lies behind it. */
+export interface Router {
+  /** Its namespace. */
+  readonly name: string;
+  /** The VPC's own network: what of it is attached to nothing leads nowhere, and never out. */
+  readonly network: string;
+  /** Whether there is a way out. */
+  readonly egress: boolean;
+}
+
 /**
  * Makes the router namespace, or completes one that was left half-made. With `egress` it gets an uplink to
  * the host's default route, and masquerades; nothing can come in that way.
  * @throws ExecError when the kernel refuses (a missing feature is named in the error)
  */
-export const createRouter = async (router: { name: string; egress: boolean }): Promise<void> => {
+export const createRouter = async (router: Router): Promise<void> => {
   await addNamespace(router.name);
   // Strict reverse-path filtering: with one route per address, nobody sends from an address not its own, nor says
   // itself which way a packet takes.
@@ -58,6 +68,7 @@ export const createRouter = async (router: { name: string; egress: boolean }): P
     'ipv6/conf/default/disable_ipv6': '1',
   });
   await inside(router.name, 'nft', ['-f', '-'], vpcRuleset());
+  await ipBatch(router.name, [`route replace unreachable ${router.network}`]);
   if (router.egress) await addUplink(router.name);
 };
 
