@@ -37,6 +37,8 @@ export interface View {
   /** The very pod that the machine was made for, by UID; undefined when its object is gone. */
   readonly pod: Pod | undefined;
   readonly node: Node | undefined;
+  /** The Node of that name belongs to another machine that exists. */
+  readonly taken: boolean;
   readonly seen: Observation;
 }
 

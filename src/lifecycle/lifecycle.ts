@@ -15,7 +15,7 @@ import { boot } from './boot.ts';
 import type { Context, StageOfLife, View } from './context.ts';
 import { join } from './join.ts';
 import { launch } from './launch.ts';
-import { look, sightOf } from './look.ts';
+import { look, lookAtPod, sightOf } from './look.ts';
 import { deletePod, failPod, releasePod } from './pod-endings.ts';
 import { gone, reclaim } from './reclaim.ts';
 import { register } from './register.ts';
@@ -23,7 +23,7 @@ import { type Renewals, renewals } from './renew.ts';
 import { run } from './run.ts';
 
 /** The stages in order. `Placed` is the scheduler's, `Reclaimed` is the end. */
-const stages: readonly StageOfLife[] = [launch, register, bind, boot, join, run];
+const stages: readonly StageOfLife[] = [register, launch, bind, boot, join, run];
 
 /** Machines worked on at the same time; most of a pass is waiting for the guest or the API server. */
 const WORKERS = 32;
@@ -34,8 +34,8 @@ interface Memory {
   readonly written: Map<string, Date>;
   readonly restarts: Map<string, number>;
   readonly renewals: Renewals;
-  /** Machines that are gone, until the watch tells so, too: they are not deleted twice. */
-  readonly reclaimed: Set<string>;
+  /** UIDs of the MicroVMs that are gone, until the watch tells so, too: they are not deleted twice. */
+  readonly reclaimed: Map<string, string | undefined>;
 }
 
 /** Starts the lifecycle. The stores must be synced. Gives the way to stop it. */
@@ -45,7 +45,7 @@ export const runLifecycle = (context: Context): Pick<Controller, 'stop'> => {
     written: new Map(),
     restarts: new Map(),
     renewals: renewals(),
-    reclaimed: new Set(),
+    reclaimed: new Map(),
   };
   const controller = runController({
     name: 'lifecycle',
@@ -90,9 +90,11 @@ const pass = async (name: string, memory: Memory, context: Context): Promise<Out
     case 'rest':
       return DONE;
     case 'reclaim':
-      if (memory.reclaimed.has(name)) return DONE;
-      if (!(await reclaim(view, context))) return { again: 1_000 };
-      memory.reclaimed.add(name);
+      if (memory.reclaimed.get(name) === view.vm.metadata.uid) return DONE;
+      if (!(await isCertain(view, context))) return { again: 1_000 };
+      await reclaim(view, context);
+      forget(name, memory); // a pod that is placed anew gets a machine of the same name
+      memory.reclaimed.set(name, view.vm.metadata.uid);
       return DONE;
     case 'delete-pod':
       await deletePod(view, fate.deleted, context);
@@ -109,6 +111,12 @@ const pass = async (name: string, memory: Memory, context: Context): Promise<Out
     default:
       return fate satisfies never;
   }
+};
+
+/** The stores say that the machine has to go; before anything is destroyed the API server has to say so too. */
+const isCertain = async (view: View, context: Context): Promise<boolean> => {
+  const sight = sightOf({ ...view, pod: await lookAtPod(view.machine, context) }, context.now());
+  return fateOf(sight, context.joinLimitMs).next === 'reclaim';
 };
 
 const advance = async (view: View, memory: Memory, context: Context): Promise<Outcome> => {

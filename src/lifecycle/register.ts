@@ -1,32 +1,48 @@
 import { MICROVM_ANNOTATION } from '../api/names.ts';
-import { nodes } from '../api/resources.ts';
-import { nodeOf } from '../core/machine/node.ts';
-import { isAlreadyExists } from '../kube/client.ts';
-import { type StageOfLife, settled, waiting } from './context.ts';
+import { microVMs, type Node, nodes } from '../api/resources.ts';
+import { nodeNameOf, nodeOf } from '../core/machine/node.ts';
+import { isAlreadyExists, orNothing } from '../kube/client.ts';
+import { type Context, type StageOfLife, settled, waiting } from './context.ts';
+import { gone } from './reclaim.ts';
 
 /**
  * Registered: the Node object exists with addresses, capacity and the allocatable that the kubelet will
- * compute, made in one call while the machine boots (prototype fact 6).
+ * compute, made in one call (prototype fact 6).
  *
- * A Node of the same name that belongs to another machine is one whose address was just freed; its own
- * reclaim takes it away.
+ * It is also the machine's claim on its address, whose name it has: the API server gives a name once, so of two
+ * machines that were placed at one address, whatever crash it came from, one stops here, before anything of it
+ * exists. Its fate is to be reclaimed, and its pod is placed anew.
  */
 export const register: StageOfLife = {
   stage: 'Registered',
-  advance: async ({ vm, machine, node }, { client, nodes: known, clusterName, now }) => {
+  advance: async ({ machine, node }, context) => {
     if (node !== undefined) return settled;
+    const { client, nodes: known, clusterName, now } = context;
     const wanted = nodeOf(machine, clusterName, now().toISOString());
+    const name = nodeNameOf(machine);
     try {
       known.assume(await client.create(nodes, wanted));
       return settled;
     } catch (cause) {
       if (!isAlreadyExists(cause)) throw cause;
     }
-    const found = await client.get(nodes, { name: wanted.metadata?.name ?? '' });
-    if (found.metadata?.annotations?.[MICROVM_ANNOTATION] !== vm.metadata.name) {
-      return waiting('NodeNameTaken', `Node ${found.metadata?.name} of an ended machine still exists`, 500);
+    const found = await orNothing(client.get(nodes, { name }));
+    const holder = found?.metadata.annotations?.[MICROVM_ANNOTATION];
+    if (found !== undefined && holder !== undefined) {
+      if (holder !== machine.name) await removeAbandoned(found, holder, context);
+      else {
+        known.assume(found);
+        return settled;
+      }
     }
-    known.assume(found);
-    return settled;
+    return waiting('NodeNameTaken', `Node ${name} of ${holder ?? 'no machine of ours'} exists`, 500);
   },
+};
+
+/** A Node whose MicroVM is gone is what a killed process made last. */
+const removeAbandoned = async (node: Node, holder: string, { client, log }: Context): Promise<void> => {
+  if ((await orNothing(client.get(microVMs, { name: holder }))) !== undefined) return;
+  const { name = '', uid } = node.metadata;
+  log.warn({ node: name, machine: holder }, 'removing a Node whose MicroVM is gone');
+  await gone(client.delete(nodes, { name }, { uid }));
 };

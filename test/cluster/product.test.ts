@@ -12,8 +12,18 @@ import {
   subnets,
 } from '../../src/api/resources.ts';
 import { readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provider.ts';
+import { machineFor, microVMOf } from '../../src/core/machine/microvm.ts';
+import {
+  COMPUTE_TYPE,
+  COMPUTE_TYPE_FARGATE,
+  MICROVM_ANNOTATION,
+  PROFILE_LABEL,
+  SCHEDULER,
+} from '../../src/core/names.ts';
+import { nodeName } from '../../src/core/net/names.ts';
+import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
-import { isNotFound } from '../../src/kube/client.ts';
+import { isNotFound, orNothing } from '../../src/kube/client.ts';
 import {
   census,
   ensureFargate,
@@ -33,14 +43,14 @@ beforeAll(async () => {
 
 afterAll(() => product?.stop(), 60_000);
 
-const gone = (name: string) =>
+const gone = (uid: string, what: 'pod and machine' | 'machine' = 'pod and machine') =>
   until(
     async () => {
       const { pods: all, ...rest } = await census(product);
-      const left = [...all, ...rest.microVMs, ...rest.machines, ...rest.nodes];
-      return !left.some((one) => one.endsWith(name));
+      const left = [...rest.microVMs, ...rest.machines, ...rest.nodes];
+      return ![...left, ...(what === 'machine' ? [] : all)].some((one) => one.endsWith(uid));
     },
-    { limitMs: 30_000, what: `everything of ${name} to be gone` },
+    { limitMs: 30_000, what: `${what} of ${uid} to be gone` },
   );
 
 const remove = async (name: string): Promise<void> => {
@@ -101,7 +111,7 @@ describe('a pod', () => {
       },
       { limitMs: 10_000, what: 'the MicroVM to tell that it runs' },
     );
-    const stages = ['Placed', 'Launched', 'Registered', 'Bound', 'Booted', 'Joined', 'Running'];
+    const stages = ['Placed', 'Registered', 'Launched', 'Bound', 'Booted', 'Joined', 'Running'];
     expect(vm.status?.conditions?.map(({ type, status }) => `${type}=${status}`)).toEqual(
       stages.map((stage) => `${stage}=True`),
     );
@@ -211,6 +221,69 @@ describe('a machine that dies', () => {
       message: 'The machine of this pod has ended: QEMU was ended by SIGKILL',
     });
     await remove('doomed');
+  });
+});
+
+describe('an address', { timeout: 60_000 }, () => {
+  /** A pod as admission marks it, which may be away. */
+  const marked = (name: string, spec: Partial<Pod['spec']> = {}): Pod => {
+    const pod = podIn(NS, name, { schedulerName: SCHEDULER, ...spec });
+    return { ...pod, metadata: { ...pod.metadata, labels: { [PROFILE_LABEL]: NS } } };
+  };
+
+  /** Writes a machine past the scheduler, as a write of a killed controller that comes late. */
+  const placeAt = async (pod: Pod, address: string): Promise<string> => {
+    const machine = machineFor(pod, {
+      profile: NS,
+      size: { milliCpu: 250, memoryMiB: 512, storageGiB: 20 },
+      placement: { subnet: 'a', zone: 'local-1a', region: 'local-1', address },
+      image: 'image',
+    });
+    await product.client.create(microVMs, microVMOf(machine));
+    return machine.name;
+  };
+
+  const nodeAt = (address: string): string => nodeName(address, 'local-1');
+
+  const holderOf = async (name: string): Promise<string | undefined> =>
+    (await orNothing(product.client.get(nodes, { name })))?.metadata.annotations?.[MICROVM_ANNOTATION];
+
+  it('that two pods were given is held by one, and the other is placed anew', async () => {
+    const { client } = product;
+    await client.create(pods, podIn(NS, 'first'));
+    const first = await untilPhase(client, NS, 'first', 'Running');
+    const address = first.status?.podIP ?? '';
+    await product.kill();
+    const second = await client.create(pods, marked('second'));
+    const machine = await placeAt(second, address);
+    await product.start();
+    const { status } = await untilPhase(client, NS, 'second', 'Running');
+    expect(status?.podIP).not.toBe(address);
+    expect(readFakeMachine(product.machines, machine)?.machine.placement.address).toBe(status?.podIP);
+    expect((await client.get(pods, { namespace: NS, name: 'first' })).status).toEqual(first.status);
+    expect(await holderOf(nodeAt(address))).toBe(`vm-${first.metadata.uid}`);
+    for (const name of ['first', 'second']) await remove(name);
+  });
+
+  it('whose Node was made by a process that was killed is free, and a pod that is not bound can leave it', async () => {
+    const { client } = product;
+    const name = nodeAt('10.0.9.9');
+    const labels = { [COMPUTE_TYPE]: COMPUTE_TYPE_FARGATE };
+    const annotations = { [MICROVM_ANNOTATION]: 'vm-gone' };
+    await client.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { name, labels, annotations } });
+    const pod = await client.create(pods, marked('gated', { schedulingGates: [{ name: 'test/wait' }] }));
+    const machine = await placeAt(pod, '10.0.9.9');
+    await until(async () => (await holderOf(name)) === machine && product.machineNames().includes(machine), {
+      limitMs: 30_000,
+      what: 'the machine to have the Node and to be launched',
+    });
+    await client.delete(microVMs, { name: machine });
+    await gone(pod.metadata.uid ?? '', 'machine');
+    const key = { namespace: NS, name: 'gated' };
+    await client.patch(pods, key, { spec: { schedulingGates: [] } }, { type: 'merge' });
+    const { metadata } = await untilPhase(client, NS, 'gated', 'Running');
+    expect(metadata.uid).toBe(pod.metadata.uid);
+    await remove('gated');
   });
 });
 

@@ -51,12 +51,12 @@ const podNow = ({ metadata }: Pod, { client }: ChaosTarget): Promise<Pod> =>
 const before: readonly Moment[] = [
   { stage: 'Placed', has: (machine, _pod, { client }) => found(client.get(microVMs, { name: machine })) },
   {
-    stage: 'Launched',
-    has: async (machine, _pod, target) => (await target.machineNames()).includes(machine),
-  },
-  {
     stage: 'Registered',
     has: async (machine, _pod, target) => (await nodeOf(machine, target)) !== undefined,
+  },
+  {
+    stage: 'Launched',
+    has: async (machine, _pod, target) => (await target.machineNames()).includes(machine),
   },
   {
     stage: 'Bound',

@@ -38,6 +38,16 @@ describe('a machine', () => {
       { ...fresh, ...pod({ bound: 'elsewhere' }) },
       'reclaim',
     ],
+    [
+      'is reclaimed when another machine holds its address',
+      { ...fresh, machine: 'absent', node: 'taken', ...pod({ bound: 'no' }) },
+      'reclaim',
+    ],
+    [
+      'is reclaimed when it is deleted before its pod is bound',
+      { ...fresh, leaving: true, ...pod({ bound: 'no' }) },
+      'reclaim',
+    ],
     ['lets the kubelet end a pod that is deleted', { ...joined, ...pod({ leaving: true }) }, 'rest'],
     [
       'releases a deleted pod when it died',
@@ -70,7 +80,7 @@ describe('whatever is seen', () => {
       machine: fc.constantFrom('absent', 'prepared', 'running', 'dead'),
       ageMs: fc.integer({ min: 0, max: 2 * LIMIT }),
       joined: fc.boolean(),
-      node: fc.constantFrom('present', 'absent', 'leaving'),
+      node: fc.constantFrom('present', 'absent', 'leaving', 'taken'),
       leaving: fc.boolean(),
       pod: fc.record({
         bound: fc.constantFrom('no', 'here', 'elsewhere'),
@@ -81,11 +91,12 @@ describe('whatever is seen', () => {
     { requiredKeys: ['machine', 'ageMs', 'joined', 'node', 'leaving'] },
   );
 
-  it('a machine is taken away only when its pod is gone or elsewhere', () => {
+  it('a machine is taken away only when its pod is gone, elsewhere, or free to be placed anew', () => {
     fc.assert(
       fc.property(sights, (sight) => {
         const orphan = sight.pod === undefined || sight.pod.bound === 'elsewhere';
-        expect(fateOf(sight, LIMIT).next === 'reclaim').toBe(orphan);
+        const free = sight.pod?.bound === 'no' && (sight.leaving || sight.node === 'taken');
+        expect(fateOf(sight, LIMIT).next === 'reclaim').toBe(orphan || free);
       }),
     );
   });

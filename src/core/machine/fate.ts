@@ -3,7 +3,8 @@
  *
  * A machine lives exactly as long as its pod object (spec/fargate.md §11.1). Until its kubelet has joined,
  * nothing of the pod ran in it, so a machine that dies or takes too long is made again under the same Node.
- * Once it has joined, its death is the pod's failure: a bound pod cannot move.
+ * Once it has joined, its death is the pod's failure: a bound pod cannot move. One that is not bound can: it is
+ * placed anew when its machine is deleted, or when another machine holds the address.
  */
 
 /** What was seen of one machine. */
@@ -16,8 +17,8 @@ export interface Sight {
   readonly ageMs: number;
   /** Whether its kubelet has ever reported, by the boot id in the Node's status. */
   readonly joined: boolean;
-  /** The Node object: ours, missing, or being deleted by somebody. */
-  readonly node: 'present' | 'absent' | 'leaving';
+  /** The Node object: ours, missing, being deleted by somebody, or of another machine that has the address. */
+  readonly node: 'present' | 'absent' | 'leaving' | 'taken';
   /** Somebody deletes the MicroVM object. */
   readonly leaving: boolean;
   /** The pod that the machine was made for; undefined when its object is gone. */
@@ -35,9 +36,9 @@ export type Fate =
   | { readonly next: 'advance' }
   /** Nothing until something changes: the kubelet ends the pod, or the machine of an ended pod is dead. */
   | { readonly next: 'rest' }
-  /** The pod is gone: take everything away. */
+  /** The pod is gone, or is to be placed anew: take everything away. */
   | { readonly next: 'reclaim' }
-  /** Somebody deleted the Node or the MicroVM: the pod goes first, with its grace period. */
+  /** Somebody deleted the Node or the MicroVM under a bound pod: it goes first, with its grace period. */
   | { readonly next: 'delete-pod'; readonly deleted: 'Node' | 'MicroVM' }
   /** The pod is being deleted and no kubelet will ever confirm it. */
   | { readonly next: 'release-pod' }
@@ -53,6 +54,7 @@ export type Fate =
 export const fateOf = (sight: Sight, joinLimitMs: number): Fate => {
   const { pod } = sight;
   if (pod === undefined || pod.bound === 'elsewhere') return { next: 'reclaim' };
+  if (pod.bound === 'no' && (sight.leaving || sight.node === 'taken')) return { next: 'reclaim' };
 
   const dead = sight.machine === 'dead';
   const vanished = sight.machine === 'absent' && sight.joined;

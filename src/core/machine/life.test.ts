@@ -3,7 +3,7 @@ import { type LifeStatus, type Progress, statusOf, worthWriting } from './life.t
 
 const at = (second: number): Date => new Date(Date.UTC(2026, 0, 1, 0, 0, second, 250));
 const started: Progress = {
-  reached: { Placed: at(0), Launched: at(1), Registered: at(1), Bound: at(1) },
+  reached: { Placed: at(0), Registered: at(1), Launched: at(1), Bound: at(1) },
   waiting: { stage: 'Booted', reason: 'GuestStarting', message: 'the guest has not opened its port' },
 };
 const running: Progress = { reached: { ...started.reached, Booted: at(5), Joined: at(15), Running: at(20) } };
@@ -14,8 +14,8 @@ describe('the status of a machine', () => {
     expect(status.phase).toBe('Bound');
     expect(status.conditions?.map(({ type, status: value }) => `${type}=${value}`)).toEqual([
       'Placed=True',
-      'Launched=True',
       'Registered=True',
+      'Launched=True',
       'Bound=True',
       'Booted=False',
     ]);
@@ -25,8 +25,8 @@ describe('the status of a machine', () => {
   it('tells when each stage was reached, in milliseconds', () => {
     expect(statusOf(undefined, started, at(3)).stages).toEqual({
       Placed: '2026-01-01T00:00:00.250Z',
-      Launched: '2026-01-01T00:00:01.250Z',
       Registered: '2026-01-01T00:00:01.250Z',
+      Launched: '2026-01-01T00:00:01.250Z',
       Bound: '2026-01-01T00:00:01.250Z',
     });
   });

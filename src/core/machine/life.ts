@@ -6,8 +6,8 @@
 /** The stages in the order in which a machine passes them. */
 export const STAGES = [
   'Placed',
-  'Launched',
   'Registered',
+  'Launched',
   'Bound',
   'Booted',
   'Joined',
