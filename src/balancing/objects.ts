@@ -3,7 +3,7 @@ import { type Ingress, ingresses, type Service, services } from '../api/resource
 import { ADDRESS_ANNOTATION, BALANCER_FINALIZER } from '../core/balancing/annotations.ts';
 import { ingressClaimed, ownerOf, serviceClaim } from '../core/balancing/claims.ts';
 import type { Origin } from '../core/balancing/model.ts';
-import { originOf } from '../core/balancing/pools.ts';
+import { originOf } from '../core/balancing/origins.ts';
 import { orNothing } from '../kube/client.ts';
 import type { BalancingContext } from './context.ts';
 

@@ -423,6 +423,40 @@ describe('what cannot be', () => {
   });
 });
 
+describe('what HAProxy would refuse', () => {
+  it('in one object stops no other', async () => {
+    const ALB = 'alb.ingress.kubernetes.io/';
+    await client.patch(
+      services,
+      { namespace: NS, name: 'fourth' },
+      { spec: { loadBalancerSourceRanges: [' 10.42.0.0/24 '] } },
+      { type: 'merge' },
+    );
+    const odd = ['/x\n    http-request deny', "/x' 'deny", '/x # deny', '/[z-a]{9,1}*', ''];
+    await client.create(ingresses, {
+      metadata: {
+        ...{ namespace: NS, name: 'odd' },
+        annotations: {
+          [`${ALB}group.name`]: 'front',
+          [`${ALB}target-type`]: 'ip',
+          [`${ALB}success-codes`]: '399-200',
+        },
+      },
+      spec: {
+        ingressClassName: 'alb',
+        rules: odd.map((path, index) => ({
+          host: `odd-${index}.example`,
+          http: { paths: [{ path, pathType: 'ImplementationSpecific', backend: backend('site') }] },
+        })),
+      },
+    });
+    await answers('http://10.42.2.6/any', 'pod-2', `odd-${odd.length - 1}.example`);
+    await eventOf('odd', 'FailedBuildModel', 'success-codes is "399-200"');
+    await eventOf('odd', 'FailedBuildModel', 'control characters');
+    await client.delete(ingresses, { namespace: NS, name: 'odd' });
+  });
+});
+
 describe('a crash', () => {
   it('of the controller leaves balancers and addresses as they are', async () => {
     const asking = stage.askOn('http://10.42.2.4/');

@@ -4,6 +4,8 @@
 export const NLB = 'service.beta.kubernetes.io/aws-load-balancer-';
 export const ALB = 'alb.ingress.kubernetes.io/';
 
+/** Ranges that may connect to a Service, where its field says nothing: a list with commas. */
+export const SOURCE_RANGES = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 export const NLB_TYPE = `${NLB}type`;
 export const NLB_TARGET_TYPE = `${NLB}nlb-target-type`;
 /** Certificates of ACM, and the ports of a Service that they are for. */
@@ -13,6 +15,8 @@ export const ALB_CERTIFICATE_ARN = `${ALB}certificate-arn`;
 export const ALB_TARGET_TYPE = `${ALB}target-type`;
 export const ALB_LISTEN_PORTS = `${ALB}listen-ports`;
 export const ALB_SSL_REDIRECT = `${ALB}ssl-redirect`;
+/** Ranges that may connect, a list with commas. */
+export const ALB_INBOUND_CIDRS = `${ALB}inbound-cidrs`;
 /** Ingresses of one group share an address; lower orders come first. */
 export const ALB_GROUP_NAME = `${ALB}group.name`;
 export const ALB_GROUP_ORDER = `${ALB}group.order`;

@@ -194,6 +194,23 @@ describe('a Service', () => {
     ]);
   });
 
+  it('is not served when nobody may connect', () => {
+    const spec = { ...service('web').spec, loadBalancerSourceRanges: ['10.0.0.0'] };
+    const { listeners, problems } = built({ kind: 'Service', service: service('web', { spec }) });
+    expect([listeners, problems.length]).toEqual([[], 1]);
+  });
+
+  it.each([
+    ['200-399,404', '200-399,404', 0],
+    ['399-200', '200-399', 1],
+    ['600', '200-399', 1],
+  ])('with the success codes %s is checked for %s', (text, codes, count) => {
+    const annotations = { ...IP, [`${AWS}healthcheck-success-codes`]: text };
+    const metadata = { namespace: 'shop', name: 'web', annotations };
+    const { pools, problems } = built({ kind: 'Service', service: service('web', { metadata }) });
+    expect([pools[0]?.check.successCodes, problems.length]).toEqual([codes, count]);
+  });
+
   it('with a path that is no path of a health check keeps the default', () => {
     const annotations = { ...IP, [`${AWS}healthcheck-path`]: "/x' \n    http-request deny" };
     const metadata = { namespace: 'shop', name: 'web', annotations };
@@ -271,6 +288,24 @@ describe('an Ingress', () => {
     const one = built({ kind: 'Ingress', ingresses: [ingress('web', [], annotations)] }, services);
     expect(one.listeners.map(({ port }) => port)).toEqual(ports);
     expect(one.problems.length).toBe(problems);
+  });
+
+  it.each([undefined, ''])('takes every path where none is written: %j', (path) => {
+    const spec = {
+      rules: [{ http: { paths: [{ pathType: 'ImplementationSpecific', path, backend: to('a') }] } }],
+    };
+    const one = ingress('web', [], {}, spec as StoredIngress['spec']);
+    expect(routes(built({ kind: 'Ingress', ingresses: [one] }, services))).toEqual(['* prefix / a']);
+  });
+
+  it('admits the sources that its annotation names', () => {
+    const sources = (text: string) =>
+      built(
+        { kind: 'Ingress', ingresses: [ingress('web', [], { [`${ALB}inbound-cidrs`]: text })] },
+        services,
+      ).listeners.map((one) => one.sources);
+    expect(sources('10.0.0.0/8,192.0.2.0/24')).toEqual([['10.0.0.0/8', '192.0.2.0/24']]);
+    expect(sources('everybody')).toEqual([]);
   });
 
   it('leaves out a path with control characters', () => {

@@ -4,6 +4,7 @@ import type { StoredIngress, StoredService } from './claims.ts';
 import { type Parts, partsOfIngresses, type References } from './ingresses.ts';
 import type { Balancing, Pool, Problem } from './model.ts';
 import { type PoolSpec, poolsOfService } from './pools.ts';
+import { sourcesOfService } from './sources.ts';
 import { type PodStates, targetsOf } from './targets.ts';
 
 /** One address and what is behind it. */
@@ -29,17 +30,14 @@ export interface Built extends Balancing {
 const partsOfService = (service: StoredService, address: string): Parts => {
   const outcomes = poolsOfService(service);
   const specs = outcomes.flatMap(({ pool }) => (pool === undefined ? [] : [pool]));
-  const sources = service.spec?.loadBalancerSourceRanges ?? [];
+  const { sources, problems } = sourcesOfService(service);
   return {
-    listeners: specs.map(({ name, port }) => ({
-      kind: 'tcp',
-      address,
-      port: port.port,
-      sources,
-      pool: name,
-    })),
+    listeners:
+      sources === undefined
+        ? []
+        : specs.map(({ name, port }) => ({ kind: 'tcp', address, port: port.port, sources, pool: name })),
     specs,
-    problems: outcomes.flatMap(({ problems }) => problems),
+    problems: [...problems, ...outcomes.flatMap((one) => one.problems)],
   };
 };
 

@@ -69,6 +69,16 @@ const messages = (one: Built): readonly string[] => one.problems.map(({ message 
 const SHOP = { hosts: ['shop.example'], secretName: 'shop' };
 
 describe('an Ingress that names a Secret', () => {
+  it('shows it for names of hosts alone, so that no line of a list is what somebody else wrote', () => {
+    const hosts = ['shop.example', '*.a.example', 'x\n/etc/key.pem', 'a b', '!c'];
+    const one = built(ingress([{ ...SHOP, hosts }]));
+    expect(listeners(one)).toEqual(['https:443 shop.shop.*(shop.example,*.a.example)']);
+    expect(messages(one)).toEqual([
+      expect.stringContaining('spec.tls[].hosts has ["x\\n/etc/key.pem","a b","!c"]'),
+    ]);
+    expect(listeners(built(ingress([{ ...SHOP, hosts: ['a b'] }])))).toEqual([]);
+  });
+
   it('listens on 443 alone, unless it says on which ports', () => {
     expect(listeners(built(ingress([SHOP])))).toEqual(['https:443 shop.shop.*(shop.example)']);
     expect(listeners(built(ingress([SHOP], BOTH)))).toEqual([

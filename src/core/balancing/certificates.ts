@@ -6,10 +6,13 @@ import type { ObjectMeta } from '../pod.ts';
 import { ALB_CERTIFICATE_ARN } from './annotations.ts';
 import type { StoredIngress } from './claims.ts';
 import type { Balancing, Certificate, Problem } from './model.ts';
-import { originOf } from './pools.ts';
+import { originOf } from './origins.ts';
 
 /** Type of the Secrets that hold a certificate and its key; others are not looked at. */
 export const TLS_SECRET_TYPE = 'kubernetes.io/tls';
+
+/** What clients may name, `*.` at its beginning included. */
+const HOST = /^(\*\.)?[a-z0-9.-]+$/i;
 
 /** Finds a Secret of that type by `namespace/name`. */
 export type Secrets = (key: string) => (Secret & { metadata: ObjectMeta }) | undefined;
@@ -47,8 +50,17 @@ export const certificatesOf = (
   const origin = originOf('Ingress', ingress);
   const certificates: Certificate[] = [];
   const problems: Problem[] = [];
-  for (const { secretName, hosts = [] } of ingress.spec?.tls ?? []) {
+  for (const { secretName, hosts: named = [] } of ingress.spec?.tls ?? []) {
     if (!secretName) continue;
+    const hosts = named.filter((host) => HOST.test(host));
+    if (hosts.length < named.length) {
+      const others = JSON.stringify(named.filter((host) => !HOST.test(host)));
+      problems.push({
+        origin,
+        message: `spec.tls[].hosts has ${others}, which are no names of hosts. Remove them`,
+      });
+      if (hosts.length === 0) continue;
+    }
     const key = `${origin.namespace}/${secretName}`;
     const secret = secrets(key);
     if (secret === undefined) {

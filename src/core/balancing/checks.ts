@@ -83,9 +83,14 @@ const inRange = (text: string, least: number, most: number): number | undefined 
 /** Only what is safe as one word of a request line. */
 const pathOf = (text: string): string | undefined => (/^\/[\x21-\x7e]*$/.test(text) ? text : undefined);
 
+const isCodes = (word: string): boolean => {
+  const [, first = '', last = first] = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(word) ?? [];
+  return first !== '' && first <= last;
+};
+
 const codesOf = (text: string): string | undefined => {
   const words = text.split(',').map((word) => word.trim());
-  return words.every((word) => /^[1-5]\d\d(-[1-5]\d\d)?$/.test(word)) ? words.join(',') : undefined;
+  return words.every(isCodes) ? words.join(',') : undefined;
 };
 
 const portOf = (text: string): { readonly port: number | undefined } | undefined => {

@@ -6,6 +6,7 @@ import { type ListenPort, listenPorts } from './listeners.ts';
 import type { Listener, Problem, Route } from './model.ts';
 import { type PoolSpec, poolOfBackend, type Services } from './pools.ts';
 import { routesOf } from './routes.ts';
+import { sourcesOfIngresses } from './sources.ts';
 
 /** What is behind an address, and what of it cannot be. */
 export interface Parts {
@@ -32,7 +33,7 @@ const inOrder = (ingresses: readonly StoredIngress[]): readonly StoredIngress[] 
   ingresses.toSorted((a, b) => orderOf(a) - orderOf(b) || (keyOf(a) < keyOf(b) ? -1 : 1));
 
 interface Listening {
-  /** Undefined where it cannot be: nobody has a certificate. */
+  /** Undefined where it cannot be: nobody has a certificate, or nobody may connect. */
   readonly listener: Listener | undefined;
   readonly problems: readonly Problem[];
 }
@@ -43,20 +44,22 @@ const listenerOf = (
   routes: readonly Route[],
   { redirect, secrets }: { readonly redirect: number | undefined; readonly secrets: Secrets },
 ): Listening => {
-  const place = { address, port, sources: [] };
+  const { sources, problems: closed } = sourcesOfIngresses(ingresses);
+  if (sources === undefined) return { listener: undefined, problems: closed };
+  const place = { address, port, sources };
   if (protocol === 'HTTP') {
     const listener: Listener =
       redirect === undefined
         ? { kind: 'http', ...place, routes }
         : { kind: 'redirect', ...place, to: redirect };
-    return { listener, problems: [] };
+    return { listener, problems: closed };
   }
   const all = ingresses.map((ingress) => certificatesOf(ingress, secrets));
   const certificates = all.flatMap((one) => one.certificates);
   const unnamed = ingresses.some(namesCertificates) ? [] : [noCertificates(ingresses[0], port)];
   return {
     listener: certificates.length === 0 ? undefined : { kind: 'https', ...place, routes, certificates },
-    problems: [...unnamed, ...all.flatMap(({ problems }) => problems)],
+    problems: [...closed, ...unnamed, ...all.flatMap(({ problems }) => problems)],
   };
 };
 

@@ -3,7 +3,7 @@ import { ALB_LISTEN_PORTS, ALB_SSL_REDIRECT } from './annotations.ts';
 import { asksForAcm, namesCertificates } from './certificates.ts';
 import type { StoredIngress } from './claims.ts';
 import type { Problem } from './model.ts';
-import { inWords, originOf } from './pools.ts';
+import { inWords, originOf } from './origins.ts';
 
 type Protocol = 'HTTP' | 'HTTPS';
 

@@ -6,6 +6,7 @@ import { ALB_TARGET_TYPE, GATE_PREFIX, NLB_SSL_CERT, NLB_SSL_PORTS, NLB_TARGET_T
 import { healthCheck } from './checks.ts';
 import { backendTargetType, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
 import type { HealthCheck, Origin, Pool, Problem } from './model.ts';
+import { inWords, originOf } from './origins.ts';
 
 /** A pool by what it is made of: a port of a Service. */
 export interface PoolSpec extends Pick<Pool, 'name' | 'mode' | 'check'> {
@@ -23,16 +24,6 @@ export type PoolOutcome = {
 
 /** Finds a Service by `namespace/name`. */
 export type Services = (key: string) => StoredService | undefined;
-
-/** Who an object is, in problems and events. */
-export const originOf = (kind: Origin['kind'], { metadata }: StoredService | StoredIngress): Origin => ({
-  kind,
-  namespace: metadata.namespace ?? '',
-  name: metadata.name ?? '',
-});
-
-/** `Service ns/name`. */
-export const inWords = ({ kind, namespace, name }: Origin): string => `${kind} ${namespace}/${name}`;
 
 /** The condition type as the original names it: by the first eight characters of both names, and a hash. */
 const gateOf = (pool: string, namespace: string, service: string): string =>

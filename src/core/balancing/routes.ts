@@ -2,7 +2,7 @@
 import type { HTTPIngressPath, IngressBackend } from 'kubernetes-types/networking/v1.js';
 import type { StoredIngress } from './claims.ts';
 import type { PathMatch, Problem, Route } from './model.ts';
-import { inWords, originOf } from './pools.ts';
+import { inWords, originOf } from './origins.ts';
 
 /** Where a backend's requests go: the name of its pool, undefined for 503. */
 export type PoolName = (ingress: StoredIngress, backend: IngressBackend) => string | undefined;
@@ -18,8 +18,9 @@ const CONTROL_CHARACTERS = /[\x00-\x1f\x7f]/;
 
 const EVERYTHING: PathMatch = { kind: 'prefix', path: '/' };
 
-/** Paths of type ImplementationSpecific are patterns of the original's listener rules; without wildcards, exact. */
-const matchOf = ({ path = '/', pathType }: HTTPIngressPath): PathMatch => {
+/** No path is every path. Those of type ImplementationSpecific are patterns of the original's listener rules; without wildcards, exact. */
+const matchOf = ({ path, pathType }: HTTPIngressPath): PathMatch => {
+  if (!path) return EVERYTHING;
   if (pathType === 'Exact') return { kind: 'exact', path };
   // A final slash makes no difference to a prefix (Kubernetes documentation, "Ingress", examples).
   if (pathType === 'Prefix') return { kind: 'prefix', path: path.replace(/(?<=.)\/$/, '') };
@@ -67,8 +68,8 @@ export const routesOf = (
   const problems: Problem[] = [];
   for (const one of ingresses.flatMap((ingress) => written(ingress, poolOf))) {
     const { route, ingress } = one;
-    if (CONTROL_CHARACTERS.test(route.match.path)) {
-      const message = `the path ${JSON.stringify(route.match.path)} does not count: it has control characters. Remove them`;
+    if (CONTROL_CHARACTERS.test(placeOf(route))) {
+      const message = `the rule for ${JSON.stringify(placeOf(route))} does not count: it has control characters. Remove them`;
       problems.push({ origin: originOf('Ingress', ingress), message });
       continue;
     }
