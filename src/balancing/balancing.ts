@@ -71,7 +71,7 @@ const pass = async (context: BalancingContext, told: Complaints): Promise<Outcom
   });
   const balanced = await context.balancer.apply(built);
 
-  for (const one of asking.filter(({ held, wanted: yes }) => held && !yes)) await release(one, context);
+  for (const one of asking.filter((each) => each.held && !wanted.includes(each))) await release(one, context);
   for (const one of wanted) {
     const news = await tellAddress(current(one, context), addresses.get(one.owner) as string, context);
     if (news) await tellSuccess(one, context);
@@ -92,13 +92,13 @@ const assign = (
   asking: readonly Asking[],
   { range }: BalancingContext,
 ): { readonly addresses: ReadonlyMap<string, string>; readonly problems: readonly Problem[] } => {
-  const owners = new Map<string, { id: string; address: string | undefined; since: string }>();
-  for (const { owner, address, object } of asking.toSorted(byAge)) {
-    const known = owners.get(owner);
-    const since = known?.since ?? String(object.metadata.creationTimestamp);
-    owners.set(owner, { id: owner, address: known?.address ?? address, since });
-  }
-  const { given, without } = assignAddresses(range, [...owners.values()]);
+  const askers = asking.map(({ owner: id, told, written, object: { metadata } }) => ({
+    id,
+    told,
+    written,
+    since: String(metadata.creationTimestamp),
+  }));
+  const { given, without } = assignAddresses(range, askers);
   const problems = asking
     .filter(({ owner, wanted }) => wanted && without.includes(owner))
     .map(({ origin }) => ({
@@ -106,11 +106,6 @@ const assign = (
       message: `${inWords(origin)} gets no balancer: all addresses of ${range.cidr} are taken. Delete a Service of type LoadBalancer or an Ingress that is not needed, or let Ingresses share an address by a group`,
     }));
   return { addresses: given, problems };
-};
-
-const byAge = (a: Asking, b: Asking): number => {
-  const [first, second] = [a, b].map(({ object }) => String(object.metadata.creationTimestamp));
-  return (first as string).localeCompare(second as string);
 };
 
 const frontsOf = (

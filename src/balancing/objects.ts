@@ -1,6 +1,6 @@
 /** Services and Ingresses as one thing: what asks for a balancer, is held for it and is told its address. */
 import { type Ingress, ingresses, type Service, services } from '../api/resources.ts';
-import { ADDRESS_ANNOTATION, BALANCER_FINALIZER } from '../core/balancing/annotations.ts';
+import { ADDRESS_ANNOTATION, BALANCER_FINALIZER, OWNER_ANNOTATION } from '../core/balancing/annotations.ts';
 import { ingressClaimed, ownerOf, serviceClaim } from '../core/balancing/claims.ts';
 import type { Origin } from '../core/balancing/model.ts';
 import { originOf } from '../core/balancing/origins.ts';
@@ -19,27 +19,35 @@ export type Asking = (
   readonly wanted: boolean;
   /** Whether it has our finalizer. */
   readonly held: boolean;
-  /** The address written on it. */
-  readonly address: string | undefined;
+  /** The address that is written on it, and the one that its status tells; neither when they are of another owner. */
+  readonly written: string | undefined;
+  readonly told: string | undefined;
 };
 
-const stateOf = ({ metadata }: Service | Ingress, claimed: boolean) => ({
-  wanted: claimed && metadata.deletionTimestamp === undefined,
-  held: metadata.finalizers?.includes(BALANCER_FINALIZER) === true,
-  address: metadata.annotations?.[ADDRESS_ANNOTATION],
-});
+/** An Ingress that joins or leaves a group takes no address along: that stays with those whom clients know by it. */
+const stateOf = ({ metadata, status }: Service | Ingress, owner: string, claimed: boolean) => {
+  const { [OWNER_ANNOTATION]: of, [ADDRESS_ANNOTATION]: written } = metadata.annotations ?? {};
+  const addresses = { written, told: status?.loadBalancer?.ingress?.[0]?.ip };
+  return {
+    wanted: claimed && metadata.deletionTimestamp === undefined,
+    held: metadata.finalizers?.includes(BALANCER_FINALIZER) === true,
+    ...((of ?? owner) === owner ? addresses : { written: undefined, told: undefined }),
+  };
+};
 
 /** Every object that asks for a balancer or is still held for one. */
 export const askingObjects = (
   context: Pick<BalancingContext, 'services' | 'ingresses'>,
 ): readonly Asking[] => {
   const ofServices = context.services.list().map((object): Asking => {
-    const names = { origin: originOf('Service', object), owner: ownerOf(object, 'Service') };
-    return { kind: 'Service', object, ...names, ...stateOf(object, serviceClaim(object) === 'ip') };
+    const owner = ownerOf(object, 'Service');
+    const state = stateOf(object, owner, serviceClaim(object) === 'ip');
+    return { kind: 'Service', object, origin: originOf('Service', object), owner, ...state };
   });
   const ofIngresses = context.ingresses.list().map((object): Asking => {
-    const names = { origin: originOf('Ingress', object), owner: ownerOf(object, 'Ingress') };
-    return { kind: 'Ingress', object, ...names, ...stateOf(object, ingressClaimed(object)) };
+    const owner = ownerOf(object, 'Ingress');
+    const state = stateOf(object, owner, ingressClaimed(object));
+    return { kind: 'Ingress', object, origin: originOf('Ingress', object), owner, ...state };
   });
   return [...ofServices, ...ofIngresses].filter(({ wanted, held }) => wanted || held);
 };
@@ -76,8 +84,8 @@ const finalizersBut = ({ metadata }: Service | Ingress): readonly string[] =>
 
 /** Writes the address and the finalizer, before a balancer with that address exists. */
 export const hold = async (asking: Asking, address: string, context: BalancingContext): Promise<void> => {
-  if (asking.held && asking.address === address) return;
-  const annotations = { [ADDRESS_ANNOTATION]: address };
+  if (asking.held && asking.written === address) return;
+  const annotations = { [ADDRESS_ANNOTATION]: address, [OWNER_ANNOTATION]: asking.owner };
   const finalizers = [...finalizersBut(asking.object), BALANCER_FINALIZER];
   await write(asking, { metadata: { annotations, finalizers } }, context);
   context.log.info({ ...asking.origin, address }, 'balancer given');
@@ -107,10 +115,10 @@ export const release = async (asking: Asking, context: BalancingContext): Promis
   const fresh = current(asking, context);
   if (toldOf(fresh).length > 0 && asking.object.metadata.deletionTimestamp === undefined)
     await write(fresh, { status: { loadBalancer: { ingress: null } } }, context, { subresource: 'status' });
-  const annotations = { [ADDRESS_ANNOTATION]: null };
+  const annotations = { [ADDRESS_ANNOTATION]: null, [OWNER_ANNOTATION]: null };
   const last = current(asking, context);
   await write(last, { metadata: { annotations, finalizers: finalizersBut(last.object) } }, context);
-  context.log.info({ ...asking.origin, address: asking.address }, 'balancer removed');
+  context.log.info({ ...asking.origin, address: asking.written }, 'balancer removed');
 };
 
 /** The same object as its store has it now: a write before may have made it newer. */

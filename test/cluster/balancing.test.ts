@@ -328,6 +328,27 @@ describe('an Ingress', () => {
     const event = await eventOf('later', 'FailedBuildModel', 'shop.example/api');
     expect(event.message).toContain(`Ingress ${NS}/front`);
     expect(await addressOf('later', 'ingress')).toBe('10.42.2.6');
+  });
+
+  it('that leaves its group leaves the address to it, and comes back to it', async () => {
+    const key = { namespace: NS, name: 'front' };
+    const group = (name: string | null) =>
+      client.patch(
+        ingresses,
+        key,
+        { metadata: { annotations: { 'alb.ingress.kubernetes.io/group.name': name } } },
+        { type: 'merge' },
+      );
+    await group(null);
+    await eventOf('front', 'FailedBuildModel', `all addresses of ${CIDR} are taken`);
+    await until(async () => (await client.get(ingresses, key)).status?.loadBalancer?.ingress === undefined, {
+      limitMs: 10_000,
+      what: 'front to tell no address',
+    });
+    await answers('http://10.42.2.6/', 'pod-2', 'shop.example');
+    expect(await addressOf('later', 'ingress')).toBe('10.42.2.6');
+    await group('front');
+    expect(await addressOf('front', 'ingress')).toBe('10.42.2.6');
     await client.delete(ingresses, { namespace: NS, name: 'later' });
   });
 });
@@ -420,6 +441,29 @@ describe('what cannot be', () => {
     await eventOf('fourth', 'FailedBuildModel', `all addresses of ${CIDR} are taken`);
     await removed('other');
     expect(await addressOf('fourth')).toBe('10.42.2.5');
+  });
+});
+
+describe('an address that somebody writes down', () => {
+  it('stays with the one whose status tells it', async () => {
+    const written = async () => {
+      const { metadata } = await client.get(services, { namespace: NS, name: 'web' });
+      return metadata.annotations?.['cloister.dev/balancer-address'];
+    };
+    const annotations = { 'cloister.dev/balancer-address': '10.42.2.6' };
+    await client.patch(
+      services,
+      { namespace: NS, name: 'web' },
+      { metadata: { annotations } },
+      { type: 'merge' },
+    );
+    await until(async () => (await written()) === '10.42.2.4', {
+      limitMs: 10_000,
+      what: 'the address of web to be put right',
+    });
+    expect(await addressOf('web')).toBe('10.42.2.4');
+    expect(await addressOf('front', 'ingress')).toBe('10.42.2.6');
+    await answers('http://10.42.2.6/', 'pod-2', 'shop.example');
   });
 });
 

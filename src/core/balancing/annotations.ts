@@ -37,5 +37,7 @@ export const GATE_PREFIX = 'target-health.elbv2.k8s.aws/';
 
 /** Where an object keeps its balancer's address, from before it exists until it is gone. */
 export const ADDRESS_ANNOTATION = 'cloister.dev/balancer-address';
+/** What has that address: the object itself, or a group of Ingresses. */
+export const OWNER_ANNOTATION = 'cloister.dev/balancer-of';
 /** Holds Services and Ingresses until their balancer serves them no more. */
 export const BALANCER_FINALIZER = 'cloister.dev/balancer';
