@@ -15,6 +15,7 @@ import { groupBy } from '../core/group-by.ts';
 import { type Controller, type Outcome, runController } from '../kube/controller.ts';
 import { type Complaints, complaints, tellSuccess } from './complaints.ts';
 import type { BalancingContext } from './context.ts';
+import { each } from './each.ts';
 import { openGates } from './gates.ts';
 import { type Asking, askingObjects, current, hold, release, tellAddress } from './objects.ts';
 
@@ -57,10 +58,12 @@ export const runBalancing = (context: BalancingContext): Pick<Controller, 'stop'
 const pass = async (context: BalancingContext, told: Complaints): Promise<Outcome> => {
   const asking = askingObjects(context);
   const { addresses, problems } = assign(asking, context);
-  const wanted = asking.filter(({ wanted: yes, owner }) => yes && addresses.has(owner));
-  for (const one of wanted) await hold(one, addresses.get(one.owner) as string, context);
+  const addressOf = ({ owner }: Asking): string => addresses.get(owner) as string;
+  const placed = asking.filter(({ wanted, owner }) => wanted && addresses.has(owner));
+  const notHeld = await each(placed, (one) => hold(one, addressOf(one), context));
+  const served = placed.filter((one) => one.held || !notHeld.objects.has(one));
 
-  const built = build(frontsOf(wanted, addresses, context), {
+  const built = build(frontsOf(served, addresses, context), {
     services: (key) => context.services.get(key),
     secrets: (key) => context.secrets.get(key),
     slices: slicesByService(context),
@@ -71,14 +74,19 @@ const pass = async (context: BalancingContext, told: Complaints): Promise<Outcom
   });
   const balanced = await context.balancer.apply(built);
 
-  for (const one of asking.filter((each) => each.held && !wanted.includes(each))) await release(one, context);
-  for (const one of wanted) {
-    const news = await tellAddress(current(one, context), addresses.get(one.owner) as string, context);
+  const leaving = asking.filter((one) => one.held && !placed.includes(one));
+  const notReleased = await each(leaving, (one) => release(one, context));
+  const notTold = await each(served, async (one) => {
+    const news = await tellAddress(current(one, context), addressOf(one), context);
     if (news) await tellSuccess(one, context);
-  }
+  });
   const gatesWait = await openGates(built, balanced, context);
   const refusals = balanced.refused.map(refusal);
-  await told.tell([...problems, ...built.problems, ...refusals, ...instanceProblems(context)], context);
+  const refused = [notHeld, notReleased, notTold].flatMap((one) => one.problems);
+  await told.tell(
+    [...problems, ...refused, ...built.problems, ...refusals, ...instanceProblems(context)],
+    context,
+  );
   return { again: balanced.settled && !gatesWait ? LATER_MS : SOON_MS };
 };
 

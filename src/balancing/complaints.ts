@@ -1,5 +1,6 @@
 /** Tells people, by events, what cannot be balanced as they wrote it. */
 import type { Problem } from '../core/balancing/model.ts';
+import { isRefusal } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { BalancingContext } from './context.ts';
 import { type Asking, current } from './objects.ts';
@@ -28,6 +29,16 @@ export interface Complaints {
 const uidOf = ({ kind, namespace, name }: Problem['origin'], context: BalancingContext): string | undefined =>
   (kind === 'Service' ? context.services : context.ingresses).get(`${namespace}/${name}`)?.metadata.uid;
 
+/** A namespace that is being deleted takes no more events, and that keeps nobody else from being balanced. */
+const tellIfAllowed = async (about: Regarding, message: string, context: BalancingContext): Promise<void> => {
+  try {
+    await context.events.event(about, 'Warning', BUILD_FAILED, message);
+  } catch (cause) {
+    if (!isRefusal(cause)) throw cause;
+    context.log.warn({ ...about, err: cause }, 'an event is refused');
+  }
+};
+
 /** Keeps what was told. A restart tells again, which counts up the events that exist. */
 export const complaints = (): Complaints => {
   let told = new Set<string>();
@@ -39,8 +50,8 @@ export const complaints = (): Complaints => {
         if (uid === undefined) continue;
         const key = `${uid} ${message}`;
         if (!told.has(key)) {
-          await context.events.event(regarding(origin, uid), 'Warning', BUILD_FAILED, message);
           context.log.info({ ...origin, message }, 'not balanced');
+          await tellIfAllowed(regarding(origin, uid), message, context);
         }
         now.add(key);
       }

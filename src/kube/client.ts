@@ -15,6 +15,7 @@ export {
   isAlreadyExists,
   isConflict,
   isNotFound,
+  isRefusal,
   orNone,
   orNothing,
 } from './errors.ts';

@@ -56,6 +56,10 @@ export const orNothing = async <T>(call: Promise<T>): Promise<T | undefined> => 
 /** The object was changed since it was read, or a precondition such as its uid no longer holds. */
 export const isConflict = (error: unknown): boolean => hasReason(error, 409, 'Conflict');
 
+/** The server will not do it, however often it is asked: a policy, a webhook or the object itself is against it. */
+export const isRefusal = (error: unknown): error is ApiError =>
+  error instanceof ApiError && [400, 403, 422].includes(error.status);
+
 /** An object of that name exists. */
 export const isAlreadyExists = (error: unknown): boolean => hasReason(error, 409, 'AlreadyExists');
 

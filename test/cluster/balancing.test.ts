@@ -14,6 +14,7 @@ import {
   secrets,
   serviceAccounts,
   services,
+  validatingAdmissionPolicyBindings,
 } from '../../src/api/resources.ts';
 import { proxyProgram } from '../../src/cluster/packages.ts';
 import { makeBalancerNetwork } from '../../src/compute/local/balancer.ts';
@@ -22,8 +23,8 @@ import { parseServerStates } from '../../src/compute/render/haproxy.ts';
 import { cacheFolder } from '../../src/host/folders.ts';
 import { livePid } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
-import { createOnce } from '../../src/kube/apply.ts';
-import { isNotFound, type KubeClient } from '../../src/kube/client.ts';
+import { applyManifests, createOnce } from '../../src/kube/apply.ts';
+import { isNotFound, isRefusal, type KubeClient } from '../../src/kube/client.ts';
 import { type Beside, makeStage, type Stage } from '../support/balanced.ts';
 import { type Identity, makeServing, WEAK } from '../support/pki.ts';
 import { startProduct, type TestProduct } from '../support/product.ts';
@@ -436,10 +437,41 @@ describe('what cannot be', () => {
     expect(metadata.finalizers ?? []).not.toContain('cloister.dev/balancer');
   });
 
+  it('an object that a policy keeps from being held: an event says so, and all others go on', async () => {
+    const name = 'stubborn';
+    await removed('other');
+    const admission = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name } };
+    const rules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['services'] }];
+    const validations = [{ expression: `object.metadata.name != '${name}'`, message: 'hands off' }];
+    const policy = { matchConstraints: { resourceRules: rules }, validations };
+    const binding = { policyName: name, validationActions: ['Deny'] };
+    const both: object[] = [
+      { ...admission, kind: 'ValidatingAdmissionPolicy', spec: policy },
+      { ...admission, kind: 'ValidatingAdmissionPolicyBinding', spec: binding },
+    ];
+    await applyManifests(client, both, 'test');
+    await client.create(services, { ...service(name), metadata: { namespace: NS, name } });
+    const key = { namespace: NS, name };
+    const ask = (annotations: object) =>
+      client.patch(services, key, { metadata: { annotations } }, { type: 'merge' });
+    await until(() => ask({ tried: `${Date.now()}` }).then(() => false, isRefusal), {
+      limitMs: 30_000,
+      what: 'the policy to count',
+    });
+    await client.delete(services, key);
+    await client.create(services, service(name));
+    await eventOf(name, 'FailedBuildModel', 'hands off');
+    await endpoints('web', { [POD[0]]: { ready: true } });
+    await answers('http://10.42.2.4/', 'pod-0');
+    await endpoints('web', { [POD[1]]: { ready: true } });
+    await client.delete(validatingAdmissionPolicyBindings, { name });
+    expect(await addressOf(name)).toBe('10.42.2.5');
+  });
+
   it('more balancers than addresses: an event says so, and a freed address is given', async () => {
     await client.create(services, service('fourth'));
     await eventOf('fourth', 'FailedBuildModel', `all addresses of ${CIDR} are taken`);
-    await removed('other');
+    await removed('stubborn');
     expect(await addressOf('fourth')).toBe('10.42.2.5');
   });
 });
