@@ -136,7 +136,6 @@ const surround = async (
 const programs = (components: string, cache: string): Readonly<Record<string, string>> => ({
   CLOISTER_COMPONENTS: components,
   CLOISTER_TEST_CACHE: cache,
-  CLOISTER_KUBECTL: join(components, 'kubectl'),
 });
 
 /**

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { namespaces, pods, serviceAccounts } from '../../src/api/resources.ts';
 import { putEntry } from '../../src/eks/access.ts';
 import { exec } from '../../src/host/exec.ts';
-import { componentsFolder } from '../support/apiserver.ts';
+
 import { podIn, untilPhase } from '../support/product.ts';
+import { component } from '../support/run.ts';
 import { awsEnvironment, pythonPrograms } from './python.ts';
 import { ACCOUNT, CLUSTER, ROLE, startEks, type TestEks } from './support.ts';
 
@@ -122,7 +123,7 @@ describe('the AWS CLI', () => {
     await aws(['eks', 'update-kubeconfig', '--name', CLUSTER, '--kubeconfig', kubeconfig]);
     expect(readFileSync(kubeconfig, 'utf8')).toContain('command: aws');
     const kubectl = async (args: readonly string[], more: Record<string, string> = {}) =>
-      exec(join(await componentsFolder(), 'kubectl'), ['--kubeconfig', kubeconfig, ...args], {
+      exec(component('kubectl'), ['--kubeconfig', kubeconfig, ...args], {
         env: { ...env, PATH: `${programs}:${process.env['PATH']}`, ...more },
       });
     expect(JSON.parse(await kubectl(['auth', 'whoami', '-o', 'json'])).status.userInfo).toMatchObject({

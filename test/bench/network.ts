@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { display } from '../../src/tool/progress.ts';
-import { componentsFolder } from '../support/apiserver.ts';
+import { componentsFolder } from '../support/run.ts';
 import { guestPaths } from './guests.ts';
 import type { Interval } from './pairs.ts';
 import { pathCosts } from './paths.ts';
@@ -34,7 +34,7 @@ show(`a changed group of 60 rules on ${MACHINES} machines`, `${changed.allMs} ms
 show('  the kernel transactions alone, by a shell', `${changed.baselineMs} ms`);
 
 const shown = display(process.stderr);
-const guests = await guestPaths(await componentsFolder(), GUEST_ROUNDS, shown.onProgress);
+const guests = await guestPaths(componentsFolder(), GUEST_ROUNDS, shown.onProgress);
 shown.stop();
 show(
   'two guests, connection set-up: bridge, filtered',

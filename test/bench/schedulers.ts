@@ -11,8 +11,9 @@ import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import type { KubeClient, KubeObject } from '../../src/kube/client.ts';
 import { type Store, watchStore } from '../../src/kube/store.ts';
-import { componentsFolder, end, launch, type Program } from '../support/apiserver.ts';
+import { end, launch, type Program } from '../support/apiserver.ts';
 import { ensureFargate, startProduct, type TestProduct } from '../support/product.ts';
+import { component } from '../support/run.ts';
 
 /** Pods per second, from the first that came to its goal until the last. */
 export interface SchedulerRates {
@@ -144,7 +145,7 @@ const theirs = async (
       leaderElection: { leaderElect: false },
     }),
   );
-  const program = join(await componentsFolder(), 'kube-scheduler');
+  const program = component('kube-scheduler');
   const scheduler = await launch(program, folder, [`--config=${settings}`, '--secure-port=0']);
   const boundPerSecond = await ending(scheduler, bound.rate(count, 'pods of the default scheduler on nodes'));
   store.stop();

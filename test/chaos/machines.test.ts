@@ -15,24 +15,19 @@ import { controllerConfigFile, startController } from '../../src/tool/product.ts
 import { type ChaosTarget, expectNothingLeft, killInEveryStage } from '../suites/kill-in-every-stage.ts';
 import { apply } from '../support/kubectl.ts';
 import { fargateNamespace, readyNamespace, removeFargateNamespace, shellPod } from '../support/machines.ts';
+import { clusterOfRun, kubeconfigOfRun } from '../support/run.ts';
 
 const NS = 'chaos-machines';
 const ROUNDS = Number(process.env.CLOISTER_CHAOS_MACHINE_ROUNDS ?? 1);
 
-const required = (name: string): string => {
-  const value = process.env[name];
-  if (value === undefined) throw new Error(`${name} is not set; run the suite by ./tool test chaos`);
-  return value;
-};
-
 let target: ChaosTarget;
 
 beforeAll(async () => {
-  const [cluster, state] = [required('CLOISTER_CLUSTER'), required('CLOISTER_STATE')];
+  const { name, state } = clusterOfRun();
   const { provider } = providerOf(loadConfig(controllerConfigFile(state)));
   const record = pidFile(state, 'controller');
   target = {
-    client: new KubeClient(loadKubeconfig(required('KUBECONFIG'))),
+    client: new KubeClient(loadKubeconfig(kubeconfigOfRun())),
     kill: async () => {
       const pid = livePid(record);
       if (pid === undefined) throw new Error('the controller does not run, so it cannot be killed');
@@ -42,7 +37,7 @@ beforeAll(async () => {
         what: 'the controller to be gone',
       });
     },
-    start: () => startController(cluster, state),
+    start: () => startController(name, state),
     machineNames: () => provider.list(),
     isSeeded: (machine) => existsSync(join(places(state).machines, machine, 'seeded')),
     pod: (name) => shellPod(NS, name, 'sleep infinity') as Pod,

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { places } from '../../src/cluster/plan.ts';
 import type { Pod } from '../../src/core/pod.ts';
-import { exec } from '../../src/host/exec.ts';
 import { removeNamespace } from '../../src/host/namespace.ts';
 import { livePid } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
@@ -17,14 +16,11 @@ import {
   removeFargateNamespace,
   workload,
 } from '../support/machines.ts';
+import { clusterOfRun, componentsFolder } from '../support/run.ts';
+import { tool } from '../support/tool.ts';
 
 const NS = 'chaos-reboot';
-const TOOL = join(import.meta.dirname, '../../tool');
-const {
-  CLOISTER_CLUSTER: cluster = '',
-  CLOISTER_STATE: state = '',
-  CLOISTER_COMPONENTS: components = '',
-} = process.env;
+const { name: cluster, state } = clusterOfRun();
 
 const deployment = workload('Deployment', NS, 'survivor', {
   containers: [{ name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'] }],
@@ -69,7 +65,7 @@ it('recovers by ./tool up: the pod has failed with the true reason, and its Depl
   });
   const before = await readyPod(NS, name);
   await reboot();
-  await exec(TOOL, ['up', '--name', cluster, '--no-demo', '--components', components], { limitMs: 300_000 });
+  await tool('up', '--name', cluster, '--no-demo', '--components', componentsFolder());
   const fresh = await until(
     async () => (await survivors()).find(({ metadata }) => metadata.uid !== before.metadata.uid),
     { limitMs: 120_000, everyMs: 500, what: 'the Deployment to make another pod' },

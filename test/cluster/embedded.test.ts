@@ -12,14 +12,7 @@ import { uplinkName } from '../../src/compute/render/router.ts';
 import { exec } from '../../src/host/exec.ts';
 import { until } from '../../src/host/wait.ts';
 import { BUSYBOX_REFERENCE, busyboxImage } from '../../src/tool/images.ts';
-
-/** The folder of the built programs. @throws Error when the environment does not name it */
-const componentsFolder = (): string => {
-  const folder = process.env['CLOISTER_COMPONENTS'];
-  if (folder === undefined)
-    throw new Error('CLOISTER_COMPONENTS must name the built programs; run ./tool test');
-  return folder;
-};
+import { component, componentsFolder } from '../support/run.ts';
 
 const NAME = 'cloembed';
 const NODE = 'ip-10-42-0-3.local-1.compute.internal';
@@ -64,7 +57,7 @@ describe('the embedded cluster', { timeout: 300_000 }, () => {
 
   const kubectl = async (args: readonly string[], input?: string): Promise<string> =>
     (
-      await exec(join(componentsFolder(), 'kubectl'), args, {
+      await exec(component('kubectl'), args, {
         env: { KUBECONFIG: cluster.kubeconfig },
         limitMs: 120_000,
         ...(input === undefined ? {} : { input }),
@@ -284,18 +277,17 @@ describe('an embedded cluster without an ordinary node', { timeout: 120_000 }, (
   }, 60_000);
 
   test('starts, and its DNS waits for a node', async () => {
-    const components = componentsFolder();
     const started = await startCluster({
       name: NAME,
       state,
-      components,
+      components: componentsFolder(),
       kubernetesVersion: '1.36',
       nodes: false,
       egress: false,
       apiPort: 0,
     });
     const kubectl = (args: readonly string[]): Promise<string> =>
-      exec(join(components, 'kubectl'), args, { env: { KUBECONFIG: started.kubeconfig } });
+      exec(component('kubectl'), args, { env: { KUBECONFIG: started.kubeconfig } });
     expect(await kubectl(['get', 'nodes', '-o', 'name'])).toBe('');
     await until(
       async () => (await kubectl(['get', 'pods', '-n', 'kube-system', '--no-headers'])).includes('Pending'),

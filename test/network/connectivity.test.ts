@@ -32,6 +32,7 @@ import {
   barePlace,
   inside,
 } from '../support/bare-machine.ts';
+import { component, componentsFolder } from '../support/run.ts';
 
 const CLUSTER = 'bare';
 const KUBELET = 10_250;
@@ -46,8 +47,7 @@ const ADDRESSES: Readonly<Record<Party, string>> = {
 const GROUPS: Readonly<Record<MachineParty, readonly string[]>> = { a: [FRONT], b: [BACK], c: [] };
 const CLUSTER_GROUP = 'cluster-group';
 
-const components = process.env.CLOISTER_COMPONENTS ?? '';
-const agnhost = join(components, 'agnhost');
+const agnhost = component('agnhost');
 let place: BarePlace;
 const otherNamespace = (party: OtherParty): string => `${CLUSTER}-${party}`;
 const OTHERS: readonly OtherParty[] = ['control', 'plain', 'far'];
@@ -131,7 +131,8 @@ const bare: Place = {
     }
   },
   firewall: (party) => firewalls.get(party) as Firewall,
-  run: (party, script) => inside(namespaceOf(party), `PATH=${components}${delimiter}$PATH\n${script}`),
+  run: (party, script) =>
+    inside(namespaceOf(party), `PATH=${componentsFolder()}${delimiter}$PATH\n${script}`),
   outside: (party) => machine(party).outside,
 };
 

@@ -2,7 +2,6 @@
  * Faults never open a filter. A real API server, real filters around a machine without a guest, and between them
  * the part of the controller that keeps filters; each fault is real, too.
  */
-import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { definitionOf, KINDS } from '../../src/api/crds.ts';
@@ -42,6 +41,7 @@ import {
   inside,
 } from '../support/bare-machine.ts';
 import { counterAt } from '../support/filters.ts';
+import { component } from '../support/run.ts';
 
 const API_VERSION = 'cloister.dev/v1alpha1';
 const NS = 'shop';
@@ -50,7 +50,7 @@ const ADDRESS = '10.42.64.20';
 const CLIENT = 'faults-client';
 const CLIENT_ADDRESS = '10.42.1.9';
 const log = pino({ level: 'silent' });
-const agnhost = join(process.env.CLOISTER_COMPONENTS ?? '', 'agnhost');
+const agnhost = component('agnhost');
 
 let server: TestApiServer;
 let client: KubeClient;

@@ -10,6 +10,7 @@ import { startDaemon, stopDaemon } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
 import { inside } from '../support/bare-machine.ts';
 import { witness } from '../support/filters.ts';
+import { component } from '../support/run.ts';
 
 const ROUTER = 'routing-router';
 const ENDS = { 'routing-left': '10.42.64.30', 'routing-right': '10.42.64.31' } as const;
@@ -17,7 +18,7 @@ const ENDS = { 'routing-left': '10.42.64.30', 'routing-right': '10.42.64.31' } a
 const OUTWARD = 'routing-outward';
 const ALONE = 'routing-alone';
 const PORT = 8080;
-const agnhost = join(process.env.CLOISTER_COMPONENTS ?? '', 'agnhost');
+const agnhost = component('agnhost');
 const folder = mkdtempSync(join(tmpdir(), 'cloister-routing-'));
 const pidFile = join(folder, 'pid');
 

@@ -1,10 +1,7 @@
-/**
- * A real etcd and kube-apiserver for one test file, on free ports of 127.0.0.1, without nodes and controllers.
- * The folder with the programs is named by the environment variable CLOISTER_COMPONENTS.
- */
+/** A real etcd and kube-apiserver for one test file, on free ports of 127.0.0.1, without nodes and controllers. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +9,7 @@ import { Agent, request } from 'undici';
 import { until } from '../../src/host/wait.ts';
 import type { KubeConfig } from '../../src/kube/credentials.ts';
 import { makePki, makeSigningKey, type TestPki } from './pki.ts';
+import { component } from './run.ts';
 
 export interface TestApiServer {
   /** An administrator with a client certificate. */
@@ -42,7 +40,6 @@ const TOKEN = 'test-user-token';
  * @throws Error with the end of the log when a program ends early, or when programs are missing
  */
 export const startApiServer = async (flags: readonly string[] = []): Promise<TestApiServer> => {
-  const programs = await componentsFolder();
   const folder = await mkdtemp(join(tmpdir(), 'cloister-test-'));
   const [etcdPort, peerPort, port] = (await freePorts(3)) as [number, number, number];
   const pki = await makePki();
@@ -59,7 +56,7 @@ export const startApiServer = async (flags: readonly string[] = []): Promise<Tes
     user: USER,
     etcd: etcdUrl,
     restart: async () => {
-      apiServer = await launch(join(programs, 'kube-apiserver'), folder, apiServerArgs);
+      apiServer = await launch(component('kube-apiserver'), folder, apiServerArgs);
       await ready(config, apiServer);
     },
     crash: () => end(apiServer),
@@ -70,7 +67,7 @@ export const startApiServer = async (flags: readonly string[] = []): Promise<Tes
     },
   };
   try {
-    etcd = await launch(join(programs, 'etcd'), folder, etcdArguments(folder, etcdUrl, peerPort));
+    etcd = await launch(component('etcd'), folder, etcdArguments(folder, etcdUrl, peerPort));
     await server.restart();
     return server;
   } catch (error) {
@@ -116,15 +113,6 @@ const apiServerArguments = async (
     // Pods need no service account here: no controller would make the default one.
     '--disable-admission-plugins=ServiceAccount',
   ];
-};
-
-/** The folder with the real programs. @throws Error when it is not named or lacks etcd or kube-apiserver */
-export const componentsFolder = async (): Promise<string> => {
-  const folder = process.env.CLOISTER_COMPONENTS;
-  if (folder === undefined)
-    throw new Error('CLOISTER_COMPONENTS must name the folder with etcd and kube-apiserver');
-  for (const program of ['etcd', 'kube-apiserver']) await access(join(folder, program), constants.X_OK);
-  return folder;
 };
 
 /** Ports that nobody listens on; all are taken at once, so that they differ. */

@@ -23,6 +23,7 @@ import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
 import { counterAt } from './filters.ts';
+import { component } from './run.ts';
 
 /** Namespaces of one such machine. */
 export interface BareMachine {
@@ -204,8 +205,7 @@ export const reaches = async (
 ): Promise<boolean> => {
   const refused = () => counterAt(outside, 'group-ingress');
   const before = await refused();
-  const agnhost = join(process.env.CLOISTER_COMPONENTS ?? '', 'agnhost');
-  const connect = `${agnhost} connect --timeout=1s ${machine.placement.address}:${port}`;
+  const connect = `${component('agnhost')} connect --timeout=1s ${machine.placement.address}:${port}`;
   const said = await inside(from, `${connect} 2>&1 || true`);
   if (said === '') return true;
   if (!said.includes('TIMEOUT')) throw new Error(`${connect} said: ${said}`);

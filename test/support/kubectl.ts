@@ -1,17 +1,8 @@
-/**
- * The built kubectl against the cluster of this test run, as a user would type it. Set by the run's set-up:
- * CLOISTER_KUBECTL, the program, and KUBECONFIG.
- */
+/** The built kubectl against the cluster of this test run, as a user would type it. */
 import { spawn } from 'node:child_process';
 import { exec } from '../../src/host/exec.ts';
 import { until } from '../../src/host/wait.ts';
-
-const program = (): string => {
-  const path = process.env.CLOISTER_KUBECTL;
-  if (path === undefined)
-    throw new Error('CLOISTER_KUBECTL must name a kubectl; run the suite by ./tool test');
-  return path;
-};
+import { component } from './run.ts';
 
 /** How a kubectl is run. */
 export interface KubectlOptions {
@@ -45,7 +36,7 @@ export interface Kubectl {
 export const kubectlOf = (kubeconfig?: string, variables: Readonly<Record<string, string>> = {}): Kubectl => {
   const env = kubeconfig === undefined ? {} : { env: { ...variables, KUBECONFIG: kubeconfig } };
   const kubectl: Kubectl['kubectl'] = async (args, options = {}) =>
-    (await exec(program(), args, { limitMs: 60_000, ...env, ...options })).trim();
+    (await exec(component('kubectl'), args, { limitMs: 60_000, ...env, ...options })).trim();
   return {
     kubectl,
     read: async <T>(...args: readonly string[]) =>
@@ -78,7 +69,7 @@ export const { kubectl, read, apply, exists, kubectlUntil } = kubectlOf();
 
 /** Starts a kubectl that goes on until it is stopped, such as `port-forward`; gives its output and the way to stop it. */
 export const kubectlInBackground = (args: readonly string[], input?: string): BackgroundKubectl => {
-  const child = spawn(program(), args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(component('kubectl'), args, { stdio: ['pipe', 'pipe', 'pipe'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));

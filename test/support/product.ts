@@ -25,16 +25,9 @@ import { until } from '../../src/host/wait.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import type { BalancingConfig, ControllerConfig, EksConfig } from '../../src/main/config.ts';
 import { installBalancing, installProduct } from '../../src/main/install.ts';
-import {
-  componentsFolder,
-  end,
-  freePorts,
-  launch,
-  type Program,
-  startApiServer,
-  type TestApiServer,
-} from './apiserver.ts';
+import { end, freePorts, launch, type Program, startApiServer, type TestApiServer } from './apiserver.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
+import { component } from './run.ts';
 
 /** The limits of an account, as an operator sets them. */
 type Limits = Partial<Pick<ControllerConfig, 'maxProfiles' | 'vcpuQuota' | 'launchRate' | 'accountBlocked'>>;
@@ -117,7 +110,7 @@ export const startProduct = async (
   };
   const kubeconfig = file('admin.conf', kubeconfigOf(config, pki.admin));
   const machines = join(folder, 'machines');
-  const controllerManager = await launch(join(await componentsFolder(), 'kube-controller-manager'), folder, [
+  const controllerManager = await launch(component('kube-controller-manager'), folder, [
     `--kubeconfig=${kubeconfig}`,
     '--bind-address=127.0.0.1',
     '--secure-port=0',

@@ -18,12 +18,13 @@ import { kubectlOf } from '../support/kubectl.ts';
 import { inPod, readyPod, shellPod } from '../support/machines.ts';
 import { type PrivateRegistry, startPrivateRegistry } from '../support/private-registry.ts';
 import { pythonImage } from '../support/python-image.ts';
+import { clusterOfRun } from '../support/run.ts';
+import { tool } from '../support/tool.ts';
 
 type Egress = Network['spec']['node']['egress'];
 
 const NAME = 'vm-aws';
-const TOOL = join(import.meta.dirname, '../../tool');
-const { CLOISTER_CLUSTER: cluster = '', CLOISTER_STATE: state = '' } = process.env;
+const { name: cluster, state } = clusterOfRun();
 const ACCOUNT = '000000000000';
 /** The pod execution role, and the role of a service account. */
 const ROLE = `arn:aws:iam::${ACCOUNT}:role/pods`;
@@ -72,7 +73,7 @@ const nodesReach = (egress: Egress): Promise<string> =>
 beforeAll(async () => {
   const programs = await pythonPrograms();
   folder = mkdtempSync(join(tmpdir(), 'cloister-aws-'));
-  const exports = await exec(TOOL, ['aws-env', '--name', cluster]);
+  const exports = await tool('aws-env', '--name', cluster);
   env = {
     HOME: folder,
     AWS_PAGER: '',

@@ -3,7 +3,6 @@
  * at an address for documentation (RFC 5737): nothing real is ever asked.
  */
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { namespaces } from '../../src/cluster/plan.ts';
 import { uplinkName } from '../../src/compute/render/router.ts';
@@ -12,19 +11,18 @@ import { addNamespace, ipBatch, namespaceExists, removeNamespace } from '../../s
 import { type Beside, clientIn, serverIn } from '../support/balanced.ts';
 import { kubectlOf } from '../support/kubectl.ts';
 import { fargateNamespace, readyNamespace, shellPod } from '../support/machines.ts';
+import { clusterOfRun, componentsFolder } from '../support/run.ts';
+import { tool } from '../support/tool.ts';
 
 const CLOSED = 'cloclosed';
-const OPEN = process.env.CLOISTER_CLUSTER ?? '';
+const OPEN = clusterOfRun().name;
 const NS = 'vm-egress';
-const TOOL = join(import.meta.dirname, '../../tool');
-const components = process.env.CLOISTER_COMPONENTS ?? '';
 
 const OUTSIDE = 'cltoutside';
 const LINK = 'outside0';
 const HOST = '198.51.100.1';
 const URL = 'http://198.51.100.2:8080/';
 
-const tool = (...args: readonly string[]): Promise<string> => exec(TOOL, args, { limitMs: 300_000 });
 type Kubectl = ReturnType<typeof kubectlOf>;
 const open = kubectlOf();
 let closed: Kubectl;
@@ -69,7 +67,7 @@ beforeAll(async () => {
   await open.apply(...fargateNamespace(NS));
   await readyNamespace(NS);
   await startPod(open);
-  await tool('up', '--name', CLOSED, '--no-egress', '--no-demo', '--components', components);
+  await tool('up', '--name', CLOSED, '--no-egress', '--no-demo', '--components', componentsFolder());
   closed = kubectlOf((await tool('kubeconfig', '--name', CLOSED)).trim());
   await closed.apply(...fargateNamespace(NS));
   await readyNamespace(NS, closed);

@@ -8,13 +8,14 @@ import { KubeClient } from '../../src/kube/client.ts';
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { apply, kubectl } from '../support/kubectl.ts';
 import { readyPod, shellPod } from '../support/machines.ts';
+import { clusterOfRun, kubeconfigOfRun } from '../support/run.ts';
 
 const NAME = 'by-aws';
-const record = readRecord(process.env['CLOISTER_STATE'] ?? '');
+const record = readRecord(clusterOfRun().state);
 let client: eks.EKSClient;
 
 beforeAll(async () => {
-  const kube = new KubeClient(loadKubeconfig(process.env['KUBECONFIG'] ?? ''));
+  const kube = new KubeClient(loadKubeconfig(kubeconfigOfRun()));
   const credentials = await ensureAdminKey(kube);
   await kube.close();
   const endpoint = `http://127.0.0.1:${record?.ports['eks']}`;

@@ -8,6 +8,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Node } from '../../src/api/resources.ts';
+import { machineNamespace } from '../../src/compute/local/prepare.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { median } from '../../src/core/statistics.ts';
 import { until } from '../../src/host/wait.ts';
@@ -25,6 +26,7 @@ import {
   removeFargateNamespace,
   shellPod,
 } from '../support/machines.ts';
+import { clusterOfRun } from '../support/run.ts';
 
 const NS = 'vm-isolation';
 const OPEN = 'vm-open';
@@ -180,7 +182,7 @@ describe('in open mode', () => {
 
   it('instance metadata is as far as ever, in a network of its own and in that of the guest', async () => {
     const dropped = (pod: Pod): Promise<number> =>
-      counterAt(`${process.env.CLOISTER_CLUSTER}-${machineOfPod(pod)}`, 'metadata');
+      counterAt(machineNamespace(clusterOfRun().name, machineOfPod(pod)), 'metadata');
     for (const pod of [listener, attacker]) {
       const before = await dropped(pod);
       expect(await metadataIn(OPEN, pod.metadata.name ?? '')).toBe('nothing\nnothing');

@@ -14,17 +14,10 @@ import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
+import { component } from '../support/run.ts';
 
 /** Where the API server listens, as on a real cluster. */
 export const CONTROL = '10.42.0.2';
-
-/** The folder with the upstream programs. @throws Error when the environment does not name it */
-export const components = (): string => {
-  const folder = process.env.CLOISTER_COMPONENTS;
-  if (folder === undefined)
-    throw new Error('CLOISTER_COMPONENTS must name the folder with the upstream programs');
-  return folder;
-};
 
 /** A router, an API server, and what tests do with them. */
 export interface Surroundings {
@@ -64,7 +57,7 @@ export const surroundings = async (name: string): Promise<Surroundings> => {
       return exec(command, all, { limitMs });
     };
     const kubectl = async (args: readonly string[], input?: object): Promise<string> => {
-      const [command, all] = inNamespace(control, join(components(), 'kubectl'), [
+      const [command, all] = inNamespace(control, component('kubectl'), [
         ...['--kubeconfig', join(folder, 'admin.kubeconfig')],
         ...args,
       ]);
@@ -216,7 +209,7 @@ const startControlPlane = async (folder: string, control: string): Promise<void>
   }
   mkdirSync(join(folder, 'etcd'), { mode: 0o700 });
   const start = (name: string, program: string, flags: readonly string[]) => {
-    const [command, args] = inNamespace(control, join(components(), program), flags);
+    const [command, args] = inNamespace(control, component(program), flags);
     const at = (suffix: string) => join(folder, `${name}.${suffix}`);
     return startDaemon({ name, program: command, args, cwd: folder, logFile: at('log'), pidFile: at('pid') });
   };

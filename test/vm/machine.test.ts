@@ -2,8 +2,7 @@
  * One machine of the local provider as a real node of a real API server, from nothing to nothing. A controller's
  * part (Node, binding, certificates) is done by hand here; test/vm/pod.test.ts has the whole product.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Event, Node, Pod } from 'kubernetes-types/core/v1.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -21,7 +20,8 @@ import { buildGuestImage, type GuestImage } from '../../src/guest/image.ts';
 import { exec } from '../../src/host/exec.ts';
 import { namespaceExists } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
-import { CONTROL, components, type Surroundings, surroundings } from './machine-harness.ts';
+import { cacheFolder, componentsFolder } from '../support/run.ts';
+import { CONTROL, type Surroundings, surroundings } from './machine-harness.ts';
 
 const CLUSTER = 'machine-test';
 const SMALL: Size = { milliCpu: 250, memoryMiB: 512, storageGiB: 20 };
@@ -69,7 +69,7 @@ let image: GuestImage;
 let provider: Provider;
 let machines: string;
 let acceleration: Acceleration;
-const cache = process.env.CLOISTER_TEST_CACHE ?? mkdtempSync(join(tmpdir(), 'machine-test-cache-'));
+const cache = cacheFolder();
 
 /** Starts a machine with a pod bound to it; resolves when the guest has its seed. */
 const start = async (name: string, address: string, size: Size, script: string): Promise<Machine> => {
@@ -122,7 +122,7 @@ const pidOf = (machine: Machine): number =>
   Number(readFileSync(join(machines, machine.name, 'pid'), 'utf8').split(' ')[0]);
 
 beforeAll(async () => {
-  image = await buildGuestImage({ binaries: components(), cache, onProgress: () => {} });
+  image = await buildGuestImage({ binaries: componentsFolder(), cache, onProgress: () => {} });
   acceleration = (await probeAcceleration(image, cache)).acceleration;
   around = await surroundings(CLUSTER);
   machines = join(around.folder, 'machines');
@@ -138,7 +138,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const name of (await provider?.list()) ?? []) await provider.remove(name);
   await around?.end();
-  if (process.env.CLOISTER_TEST_CACHE === undefined) rmSync(cache, { recursive: true });
 }, 120_000);
 
 /** A test's limit in milliseconds: emulated guests are slow on a host that has more to do. */

@@ -11,6 +11,7 @@ import type { SecurityGroup } from '../../src/api/security-group.ts';
 import { publishImage } from '../../src/cluster/basics.ts';
 import { findCluster } from '../../src/cluster/cluster.ts';
 import { CONTROL_ADDRESS, namespaces, places } from '../../src/cluster/plan.ts';
+import { machineNamespace } from '../../src/compute/local/prepare.ts';
 import { attach, detach } from '../../src/compute/local/router.ts';
 import { firewallRules } from '../../src/compute/render/ruleset.ts';
 import { firewallOf } from '../../src/core/firewall/compile.ts';
@@ -39,12 +40,9 @@ import { inside } from '../support/bare-machine.ts';
 import { apply, kubectl, read } from '../support/kubectl.ts';
 import { perlEntries } from '../support/linked.ts';
 import { machineOfPod, readyNamespace, readyPod, removeFargateNamespace } from '../support/machines.ts';
+import { clusterOfRun, component, componentsFolder } from '../support/run.ts';
 
-const {
-  CLOISTER_CLUSTER: cluster = '',
-  CLOISTER_STATE: state = '',
-  CLOISTER_COMPONENTS: components = '',
-} = process.env;
+const { name: cluster, state } = clusterOfRun();
 
 const IMAGE = 'cloister/connectivity:1';
 const FAR = '192.0.2.10';
@@ -101,7 +99,7 @@ const podOf = (party: Party): Pod => {
   return pod;
 };
 
-const machineNamespace = (party: MachineParty): string => `${cluster}-${machineOfPod(podOf(party))}`;
+const outside = (party: MachineParty): string => machineNamespace(cluster, machineOfPod(podOf(party)));
 
 const items = async <T>(...what: readonly string[]): Promise<readonly T[]> =>
   (await read<{ items: T[] }>(...what)).items;
@@ -144,7 +142,7 @@ const isInPlace = (party: MachineParty, firewall: Firewall): boolean => {
 
 const run = (party: Party, script: string): Promise<string> => {
   if (party === 'far' || party === 'control')
-    return inside(party === 'far' ? far : control, `PATH=${components}:$PATH\n${script}`, 60_000);
+    return inside(party === 'far' ? far : control, `PATH=${componentsFolder()}:$PATH\n${script}`, 60_000);
   const namespace = party === 'plain' ? OTHER_NS : NS;
   // The network namespace of the guest's first process is the node's.
   const shell = party === 'c' ? ['nsenter', '-t', '1', '-n', 'sh'] : ['sh'];
@@ -171,7 +169,7 @@ const guests: Place = {
   },
   firewall: (party) => firewalls.get(party) as Firewall,
   run,
-  outside: machineNamespace,
+  outside,
 };
 
 beforeAll(async () => {
@@ -180,7 +178,7 @@ beforeAll(async () => {
     entries: [
       ...entries,
       ...(await perlEntries()),
-      { type: 'copy', path: 'bin/agnhost', from: join(components, 'agnhost') },
+      { type: 'copy', path: 'bin/agnhost', from: component('agnhost') },
     ],
     run: settings,
   });
@@ -202,7 +200,7 @@ beforeAll(async () => {
   await addNamespace(far);
   await attach({ router, namespace: far, address: FAR });
   const serve = ['netexec', `--http-port=${HTTP}`, `--udp-port=${UDP}`];
-  const [program, args] = inNamespace(far, join(components, 'agnhost'), serve);
+  const [program, args] = inNamespace(far, component('agnhost'), serve);
   await startDaemon({ name: far, program, args, logFile: join(state, 'far.log'), pidFile: farPid });
   for (const party of MACHINES) pods.set(party, await readyPod(NS, party));
   pods.set('plain', await readyPod(OTHER_NS, 'plain'));

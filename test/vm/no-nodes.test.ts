@@ -1,20 +1,17 @@
 /** A cluster of machines only: even its DNS runs on one (spec/fargate.md §5.6). */
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Pod } from '../../src/core/pod.ts';
-import { exec } from '../../src/host/exec.ts';
 import { kubectlOf } from '../support/kubectl.ts';
 import { fargateNamespace, readyNamespace, shellPod } from '../support/machines.ts';
+import { componentsFolder } from '../support/run.ts';
+import { tool } from '../support/tool.ts';
 
 const NAME = 'clonone';
-const TOOL = join(import.meta.dirname, '../../tool');
-const components = process.env.CLOISTER_COMPONENTS ?? '';
 
-const tool = (...args: readonly string[]): Promise<string> => exec(TOOL, args, { limitMs: 300_000 });
 let cluster: ReturnType<typeof kubectlOf>;
 
 beforeAll(async () => {
-  await tool('up', '--name', NAME, '--no-nodes', '--no-demo', '--components', components);
+  await tool('up', '--name', NAME, '--no-nodes', '--no-demo', '--components', componentsFolder());
   cluster = kubectlOf((await tool('kubeconfig', '--name', NAME)).trim());
 }, 320_000);
 

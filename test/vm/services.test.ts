@@ -15,13 +15,14 @@ import {
   shellPod,
   workload,
 } from '../support/machines.ts';
+import { clusterOfRun } from '../support/run.ts';
 
 const NS = 'vm-services';
 const ORDINARY = 'vm-services-ordinary';
 const NODE = '10.42.0.3';
 const DNS = '10.96.0.10';
 
-const control = clientIn(namespaces(process.env.CLOISTER_CLUSTER ?? '').control);
+const control = clientIn(namespaces(clusterOfRun().name).control);
 
 const serve = (greeting: string): string =>
   `mkdir -p /tmp/www/api; echo ${greeting} >/tmp/www/index.html; echo api >/tmp/www/api/index.html; httpd -f -p 8080 -h /tmp/www`;
