@@ -12,6 +12,7 @@ import { machineNamespace } from '../../src/compute/local/prepare.ts';
 import type { Provider } from '../../src/compute/provider.ts';
 import { ruleset } from '../../src/compute/render/ruleset.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
+import { microVMOf } from '../../src/core/machine/microvm.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import { median } from '../../src/core/statistics.ts';
 import { exec } from '../../src/host/exec.ts';
@@ -158,13 +159,7 @@ const fill = async (client: KubeClient, machines: readonly Machine[]): Promise<r
       metadata: { namespace: NS, name },
       spec: { containers: [{ name: 'main', image: 'none' }] },
     });
-    const { name: vm, ...spec } = machine;
-    await client.create(microVMs, {
-      apiVersion: API_VERSION,
-      kind: 'MicroVM',
-      metadata: { name: vm },
-      spec,
-    });
+    await client.create(microVMs, microVMOf(machine));
   }
   return machines;
 };

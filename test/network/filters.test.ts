@@ -5,7 +5,6 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { definitionOf, KINDS } from '../../src/api/crds.ts';
-import type { MicroVM } from '../../src/api/micro-vm.ts';
 import {
   events,
   flowWatches,
@@ -20,6 +19,7 @@ import { attach } from '../../src/compute/local/router.ts';
 import { openFirewall } from '../../src/core/firewall/open.ts';
 import type { ShownFlow } from '../../src/core/flows/follow.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
+import { microVMOf } from '../../src/core/machine/microvm.ts';
 import { addNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
 import { applyManifests } from '../../src/kube/apply.ts';
@@ -146,9 +146,7 @@ afterAll(async () => {
 it('a machine starts closed, and stays so while there is no Network', async () => {
   expect(await reaches()).toBe(false);
   controller = await startController();
-  const { name, ...spec } = machine;
-  const vm: MicroVM = { apiVersion: API_VERSION, kind: 'MicroVM', metadata: { name }, spec };
-  await client.create(microVMs, vm);
+  await client.create(microVMs, microVMOf(machine));
   await client.create(securityGroups, group('cluster', '10.42.0.0/16'));
   expect(await reaches()).toBe(false);
 });

@@ -9,6 +9,7 @@ import { definitionOf, KINDS } from '../../src/api/crds.ts';
 import { microVMs, namespaces, networks, pods, securityGroups } from '../../src/api/resources.ts';
 import { attach } from '../../src/compute/local/router.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
+import { microVMOf } from '../../src/core/machine/microvm.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import { addNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
@@ -66,13 +67,7 @@ const machineWith = async (name: string, address: string): Promise<BareMachine> 
   const bare = await bareMachine(machine, place, ['sleep', 'infinity']);
   made.push(bare);
   servers.push(await serverIn(bare.pod, address, name));
-  const { name: called, ...spec } = machine;
-  await client.create(microVMs, {
-    apiVersion: API_VERSION,
-    kind: 'MicroVM',
-    metadata: { name: called },
-    spec,
-  });
+  await client.create(microVMs, microVMOf(machine));
   return bare;
 };
 
