@@ -62,8 +62,8 @@ export const stopCluster = async ({ name, state }: { name: string; state: string
   removeIfEmpty(dirname(state));
 };
 
-/** The local provider gives each machine a small file system for its logs (`compute/local`). */
-const unmountBelow = async (folder: string): Promise<void> => {
+/** Unmounts what is mounted below a folder: the local provider gives each machine a small file system for its logs. */
+export const unmountBelow = async (folder: string): Promise<void> => {
   const places = readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '')

@@ -1,7 +1,6 @@
 /** `./tool test`: every suite, with what it needs around it, and one closing line. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { publishImage } from '../cluster/basics.ts';
 import { stopCluster } from '../cluster/stop.ts';
@@ -9,6 +8,7 @@ import { type OnProgress, step } from '../host/progress.ts';
 import { ROOT } from '../host/script.ts';
 import { display, duration } from './progress.ts';
 import { add, type Counts, closingLine, countsOf, failuresOf, type Outcome, type Report } from './report.ts';
+import { leftRunFolders, makeRunFolder, removeRunFolder } from './run-folder.ts';
 import { type ClusterFlags, locate } from './settings.ts';
 import { bringUp, prepareComponents } from './up.ts';
 
@@ -70,13 +70,13 @@ const hasTests = ({ folder }: Suite): boolean =>
     file.endsWith('.test.ts'),
   );
 
-/** Runs vitest on one suite and counts. */
+/** Runs vitest on one suite and counts. @param folder for temporary files */
 const runSuite = async (
   suite: Suite & { readonly files: readonly string[] },
   environment: Readonly<Record<string, string>>,
+  folder: string,
 ): Promise<Outcome> => {
-  const scratch = mkdtempSync(join(tmpdir(), 'cloister-report-'));
-  const output = join(scratch, 'report.json');
+  const output = join(folder, `${suite.name}.json`);
   const args = [
     join(ROOT, 'node_modules/vitest/vitest.mjs'),
     'run',
@@ -87,22 +87,17 @@ const runSuite = async (
     `--testTimeout=${suite.limitSeconds * 1000}`,
     ...(suite.parallel ? [] : ['--no-file-parallelism']),
   ];
-  try {
-    const ended = await new Promise<boolean>((resolve, reject) => {
-      const env = { ...process.env, ...environment };
-      const child = spawn(process.execPath, args, {
-        cwd: ROOT,
-        stdio: ['ignore', 'inherit', 'inherit'],
-        env,
-      });
-      child.once('error', reject);
-      child.once('exit', (code) => resolve(code === 0));
+  const ended = await new Promise<boolean>((resolve, reject) => {
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, ...environment, TMPDIR: folder },
     });
-    const report = existsSync(output) ? (JSON.parse(readFileSync(output, 'utf8')) as Report) : undefined;
-    return { counts: countsOf(report, ended), failures: ended ? [] : failuresOf(report) };
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code === 0));
+  });
+  const report = existsSync(output) ? (JSON.parse(readFileSync(output, 'utf8')) as Report) : undefined;
+  return { counts: countsOf(report, ended), failures: ended ? [] : failuresOf(report) };
 };
 
 /** Variables that tests read: where programs, kubectl and the cluster are. */
@@ -151,10 +146,12 @@ export const test = async (
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   const failed: string[] = [];
+  for (const folder of leftRunFolders()) await removeRunFolder(folder);
+  const folder = makeRunFolder();
   try {
     for (const suite of chosen) {
       const started = performance.now();
-      const { counts, failures } = await runSurrounded(suite, cluster);
+      const { counts, failures } = await runSurrounded(suite, cluster, folder);
       total = add(total, counts);
       failed.push(...failures);
       lines.push(
@@ -164,6 +161,7 @@ export const test = async (
   } finally {
     const started = chosen.some(({ needs }) => needs === 'cluster');
     if (started && !flags.keep) await stopCluster(locate(TEST_CLUSTER));
+    await removeRunFolder(folder);
   }
   if (total.passed + total.failed === 0) total = { ...total, failed: 1 };
   const named = failed.map((text) => `failed: ${text}\n`).join('');
@@ -175,13 +173,14 @@ export const test = async (
 const runSurrounded = async (
   suite: Suite & { readonly files: readonly string[] },
   cluster: ClusterFlags,
+  folder: string,
 ): Promise<Outcome> => {
   process.stdout.write(`\n== ${suite.name}\n`);
   const shown = display(process.stdout);
   try {
     const environment = await surround(suite.needs, cluster, shown.onProgress);
     shown.stop();
-    return await runSuite(suite, environment);
+    return await runSuite(suite, environment, folder);
   } catch (cause) {
     const what = `${suite.name}: ${(cause as Error).message}`;
     process.stdout.write(`${what}\n`);
