@@ -1,12 +1,10 @@
 /** YAML and JSON files with many objects, as kubectl takes them. */
 import { readFileSync } from 'node:fs';
 import { CORE_SCHEMA, loadAll } from 'js-yaml';
+import { isObject, type JsonObject } from '../core/json.ts';
 
 /** One object of a file. */
-export type Document = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Document =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+export type Document = JsonObject;
 
 const flatten = (value: unknown, where: string): readonly Document[] => {
   if (value == null) return [];

@@ -1,8 +1,14 @@
 /** A plan for people. */
 import { dump } from 'js-yaml';
+import type { StartTimes } from '../core/plan/history.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import { amount, field } from './output.ts';
-import type { PlanLine } from './plan.ts';
+
+/** One plan with what files and history add to it. */
+export interface PlanLine extends Plan {
+  readonly price: { readonly currency: string; readonly perHour: number } | null;
+  readonly start: StartTimes | null;
+}
 
 const price = ({ price: cost, replicas }: PlanLine): string => {
   if (cost === null) return '';

@@ -10,7 +10,7 @@ import { ApiError, type KubeClient } from '../kube/client.ts';
 import { connect } from './connect.ts';
 import { type Document, readDocuments } from './documents.ts';
 import { formatOf } from './output.ts';
-import { planText } from './plan-text.ts';
+import { type PlanLine, planText } from './plan-text.ts';
 import { readRates } from './rates.ts';
 import { type Known, liveSurroundings, toldSurroundings, withManifest } from './surroundings.ts';
 
@@ -22,12 +22,6 @@ export interface PlanFlags {
   readonly rates?: string;
   readonly output: string;
   readonly kubeconfig?: string;
-}
-
-/** One plan with what files and history add to it. */
-export interface PlanLine extends Plan {
-  readonly price: { readonly currency: string; readonly perHour: number } | null;
-  readonly start: StartTimes | null;
 }
 
 /** What the API server makes of a workload's pod, or why that is not known. */

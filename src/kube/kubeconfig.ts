@@ -2,9 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { CORE_SCHEMA, load } from 'js-yaml';
+import { isObject, type JsonObject } from '../core/json.ts';
 import type { KubeConfig } from './credentials.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Ways of a kubeconfig to authenticate or connect that this client does not have. */
 const UNSUPPORTED = {
@@ -46,7 +45,7 @@ const configOf = (document: unknown, folder: string): KubeConfig => {
 };
 
 /** What the list of contexts, clusters or users has under a name. */
-const entry = (file: Fields, what: 'context' | 'cluster' | 'user', name: string): Fields => {
+const entry = (file: JsonObject, what: 'context' | 'cluster' | 'user', name: string): JsonObject => {
   const list = file[`${what}s`];
   const found = Array.isArray(list) ? list.find((item) => item?.name === name) : undefined;
   if (found === undefined) throw new Error(`there is no ${what} named "${name}"`);
@@ -54,30 +53,29 @@ const entry = (file: Fields, what: 'context' | 'cluster' | 'user', name: string)
 };
 
 /** Inline data, which wins as in kubectl, or the file named. */
-const pem = (fields: Fields, name: string, folder: string): string | undefined => {
+const pem = (fields: JsonObject, name: string, folder: string): string | undefined => {
   const inline = text(fields, `${name}-data`);
   if (inline !== undefined) return Buffer.from(inline, 'base64').toString('utf8');
   const file = text(fields, name);
   return file === undefined ? undefined : readFileSync(resolve(folder, file), 'utf8');
 };
 
-const refuse = (fields: Fields, what: keyof typeof UNSUPPORTED): void => {
+const refuse = (fields: JsonObject, what: keyof typeof UNSUPPORTED): void => {
   const unsupported = UNSUPPORTED[what].find((name) => fields[name] !== undefined && fields[name] !== false);
   if (unsupported === undefined) return;
   throw new Error(`\`${unsupported}\` of the ${what} is not supported; use certificates or a token`);
 };
 
-const text = (fields: Fields, name: string): string | undefined => {
+const text = (fields: JsonObject, name: string): string | undefined => {
   const value = fields[name];
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value !== 'string') throw new Error(`\`${name}\` is not a text`);
   return value;
 };
 
-const fieldsOf = (value: unknown, what: string): Fields => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error(`${what} has no fields`);
-  return value as Fields;
+const fieldsOf = (value: unknown, what: string): JsonObject => {
+  if (!isObject(value)) throw new Error(`${what} has no fields`);
+  return value;
 };
 
 const withoutUndefined = (config: { [K in keyof KubeConfig]: KubeConfig[K] | undefined }): KubeConfig =>

@@ -2,6 +2,7 @@
  * Objects of a manifest that make pods, and the pod that each makes: what its controller adds included, as far
  * as selectors and sizes can see it (Kubernetes API reference, "Workload resources").
  */
+import { isObject, type JsonObject } from '../json.ts';
 import type { ObjectMeta, Pod, PodSpec, Volume } from '../pod.ts';
 
 /** Kinds whose pods can be planned, by where their pod template is. A Pod is its own template. */
@@ -26,7 +27,7 @@ export interface Workload {
   /** JSON pointer from the object to its pod template; empty for a Pod. */
   readonly at: string;
   /** The object itself. */
-  readonly object: Fields;
+  readonly object: JsonObject;
   /** How many pods it runs at the same time. */
   readonly replicas: number;
   /** Claims that its controller makes for the first of its pods. */
@@ -45,16 +46,11 @@ export class ManifestError extends Error {
   }
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const child = (value: unknown, ...path: readonly string[]): unknown =>
-  path.reduce((at, key) => (isFields(at) ? at[key] : undefined), value);
+  path.reduce((at, key) => (isObject(at) ? at[key] : undefined), value);
 
 /** Whether the object is of a kind that makes pods. */
-export const isWorkload = (object: Fields): boolean => Object.hasOwn(TEMPLATES, String(object['kind']));
+export const isWorkload = (object: JsonObject): boolean => Object.hasOwn(TEMPLATES, String(object['kind']));
 
 const count = (value: unknown, otherwise: number): number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : otherwise;
@@ -103,7 +99,7 @@ const controllerLabels = (kind: WorkloadKind, name: string): Readonly<Record<str
 };
 
 /** Names of the claim templates of a StatefulSet. */
-const claimTemplates = (kind: WorkloadKind, object: Fields): readonly string[] => {
+const claimTemplates = (kind: WorkloadKind, object: JsonObject): readonly string[] => {
   const templates = kind === 'StatefulSet' ? child(object, 'spec', 'volumeClaimTemplates') : undefined;
   return Array.isArray(templates) ? templates.map((one) => String(child(one, 'metadata', 'name'))) : [];
 };
@@ -141,11 +137,11 @@ const withHostPorts = (spec: PodSpec): PodSpec => {
   };
 };
 
-const listOf = (what: string, spec: Fields, key: string): void => {
+const listOf = (what: string, spec: JsonObject, key: string): void => {
   const value = spec[key];
   if (value == null) return;
   const good =
-    Array.isArray(value) && value.every((item) => isFields(item) && typeof item['name'] === 'string');
+    Array.isArray(value) && value.every((item) => isObject(item) && typeof item['name'] === 'string');
   if (!good)
     throw new ManifestError(what, `spec.${key} of its pod must be a list of objects that have a name`);
 };
@@ -153,7 +149,7 @@ const listOf = (what: string, spec: Fields, key: string): void => {
 const textsOf = (what: string, metadata: unknown, key: string): void => {
   const value = child(metadata, key);
   if (value == null) return;
-  if (!isFields(value) || !Object.values(value).every((item) => typeof item === 'string'))
+  if (!isObject(value) || !Object.values(value).every((item) => typeof item === 'string'))
     throw new ManifestError(
       what,
       `${key} of its pod must be a map of texts; numbers and booleans need quotes`,
@@ -161,10 +157,10 @@ const textsOf = (what: string, metadata: unknown, key: string): void => {
 };
 
 /** The template as a pod, its shape checked as far as decisions rely on it. */
-const templateOf = (what: string, object: Fields, at: string): Pod => {
+const templateOf = (what: string, object: JsonObject, at: string): Pod => {
   const template = at === '' ? object : child(object, ...at.slice(1).split('/'));
   const spec = child(template, 'spec');
-  if (!isFields(spec)) throw new ManifestError(what, `it has no ${at.slice(1).replaceAll('/', '.')}.spec`);
+  if (!isObject(spec)) throw new ManifestError(what, `it has no ${at.slice(1).replaceAll('/', '.')}.spec`);
   for (const key of ['containers', 'initContainers', 'volumes']) listOf(what, spec, key);
   if (!Array.isArray(spec['containers']) || spec['containers'].length === 0)
     throw new ManifestError(what, 'its pod has no containers');
@@ -179,10 +175,10 @@ const templateOf = (what: string, object: Fields, at: string): Pod => {
  * @returns undefined when the object makes no pods
  * @throws ManifestError
  */
-export const workloadOf = (object: Fields, defaultNamespace: string): Workload | undefined => {
+export const workloadOf = (object: JsonObject, defaultNamespace: string): Workload | undefined => {
   if (!isWorkload(object)) return undefined;
   const kind = object['kind'] as WorkloadKind;
-  const metadata = (isFields(object['metadata']) ? object['metadata'] : {}) as ObjectMeta;
+  const metadata = (isObject(object['metadata']) ? object['metadata'] : {}) as ObjectMeta;
   const name = metadata.name ?? (metadata.generateName && `${metadata.generateName}${SOME_HASH.slice(5)}`);
   if (typeof name !== 'string' || name === '') throw new ManifestError(kind, 'it has no metadata.name');
   const namespace = metadata.namespace ?? defaultNamespace;

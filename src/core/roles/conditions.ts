@@ -2,6 +2,7 @@
  * Conditions of IAM policies, as far as trust policies need them (IAM user guide, "IAM JSON policy elements:
  * Condition operators"). What is not known here is told apart from what does not hold.
  */
+import { isObject } from '../json.ts';
 import { compile } from '../profile/wildcard.ts';
 
 /** Whether something holds; unknown where this program does not understand it. */
@@ -66,13 +67,6 @@ const keyHolds = (operator: string, key: string, value: unknown, context: Reques
   if (tests.includes(undefined)) return 'unknown';
   return tests.some((test) => test?.(actual)) === NEGATED.test(bare) ? 'no' : 'yes';
 };
-
-/** Any JSON object. */
-export type Json = Readonly<Record<string, unknown>>;
-
-/** Whether a value from JSON is an object: neither null nor a list. */
-export const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** What a member `Condition` comes to: whether all of it holds, and the first part that does not. */
 export interface Conditions {

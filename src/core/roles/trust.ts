@@ -3,15 +3,9 @@
  * the role (IAM user guide, "Policy evaluation logic"; spec/fargate.md §1.8). A subset: what is not understood
  * never lets anybody in. An Allow that is not understood allows nothing, such a Deny denies.
  */
+import { isObject, type JsonObject } from '../json.ts';
 import { compile } from '../profile/wildcard.ts';
-import {
-  type Holds,
-  isObject,
-  type Json,
-  judgeConditions,
-  type RequestContext,
-  textsOf,
-} from './conditions.ts';
+import { type Holds, judgeConditions, type RequestContext, textsOf } from './conditions.ts';
 
 /** The service that takes pod execution roles. */
 export const FARGATE_PODS = 'eks-fargate-pods.amazonaws.com';
@@ -53,7 +47,7 @@ interface About {
   readonly what: string;
 }
 
-const judgeStatement = (statement: Json, context: RequestContext): About => {
+const judgeStatement = (statement: JsonObject, context: RequestContext): About => {
   const strange = Object.keys(statement).find((member) => !KNOWN.has(member));
   const conditions = judgeConditions(statement['Condition'], context);
   const parts: readonly About[] = [
@@ -68,11 +62,11 @@ const judgeStatement = (statement: Json, context: RequestContext): About => {
   );
 };
 
-const statementsOf = (document: unknown): readonly Json[] | undefined => {
+const statementsOf = (document: unknown): readonly JsonObject[] | undefined => {
   if (!isObject(document) || !VERSIONS.includes(document['Version'])) return undefined;
   const { Statement: statement } = document;
   const list: readonly unknown[] = Array.isArray(statement) ? statement : [statement];
-  const good = (one: unknown): one is Json =>
+  const good = (one: unknown): one is JsonObject =>
     isObject(one) && (one['Effect'] === 'Allow' || one['Effect'] === 'Deny');
   return list.every(good) ? list : undefined;
 };
