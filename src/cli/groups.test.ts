@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Document } from './documents.ts';
 import { planAll } from './plan.ts';
 import { planText } from './plan-text.ts';
-import { toldSurroundings } from './surroundings.ts';
+import { toldSurroundings } from './told-surroundings.ts';
 
 const API = 'cloister.dev/v1alpha1';
 const EVERYWHERE = { cidr: '0.0.0.0/0' };

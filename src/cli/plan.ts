@@ -12,7 +12,8 @@ import { type Document, readDocuments } from './documents.ts';
 import { formatOf } from './output.ts';
 import { type PlanLine, planText } from './plan-text.ts';
 import { readRates } from './rates.ts';
-import { type Known, liveSurroundings, toldSurroundings, withManifest } from './surroundings.ts';
+import { type Known, liveSurroundings } from './surroundings.ts';
+import { toldSurroundings, withManifest } from './told-surroundings.ts';
 
 /** Options, as commander gives them. */
 export interface PlanFlags {
