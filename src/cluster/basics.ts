@@ -19,7 +19,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:k
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: cloister:kubelet-client}]
 `;
 
-/** Where Debian's catatonit is: a small init that, with -P, waits for ever and reaps (prototype fact 8). */
+/** Where Debian's catatonit is: a small init that, with -P, waits for ever and reaps. */
 const CATATONIT = '/usr/bin/catatonit';
 
 /**

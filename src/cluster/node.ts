@@ -127,7 +127,7 @@ const containerdConfig = (): string => `version = 3
   [plugins."io.containerd.cri.v1.images".registry]
     config_path = "${NODE}/registries"
 [plugins."io.containerd.cri.v1.runtime"]
-  # Not every host lets its root lower a score below what it was given (prototype fact 9).
+  # Not every host lets its root lower a score below what it was given.
   restrict_oom_score_adj = true
   # A profile would be loaded into the host's kernel, and stay there.
   disable_apparmor = true
@@ -186,7 +186,7 @@ clusterDomain: ${CLUSTER_DOMAIN}
 clusterDNS: [${DNS_SERVICE_ADDRESS}]
 resolvConf: /etc/resolv.conf
 cgroupDriver: cgroupfs
-# Needed where the host's control groups are of version 1 (prototype fact 9).
+# Needed where the host's control groups are of version 1.
 failCgroupV1: false
 cgroupsPerQOS: false
 enforceNodeAllocatable: []

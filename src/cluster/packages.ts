@@ -30,7 +30,7 @@ export const NEEDS: readonly Need[] = [
   { package: 'kmod', purpose: 'loading kernel modules' },
   { package: 'mount', purpose: 'mounts of the ordinary node and its pods' },
   { package: 'tar', purpose: 'unpacking images' },
-  // Before 10.0, emulated guests with more than one vCPU crash (prototype fact 2).
+  // Before 10.0, emulated guests with more than one vCPU crash.
   { package: 'qemu-system-x86', purpose: 'the virtual machines', major: 10 },
   { package: 'qemu-utils', purpose: "qemu-img: the machines' disks", major: 10 },
   { package: 'mmdebstrap', purpose: 'root file system of the guest image' },

@@ -20,7 +20,7 @@ export const removeNamespace = async (namespace: string): Promise<void> => {
 
 /**
  * The command line that runs a program inside the namespace. `nsenter --net` and not `ip netns exec`: the
- * latter remounts /sys and hides the cgroup hierarchy (prototype fact 9).
+ * latter remounts /sys and hides the cgroup hierarchy.
  */
 export const inNamespace = (
   namespace: string,

@@ -2,7 +2,7 @@
  * The VPC router of a cluster: a network namespace to which every other one is attached by a routed veth
  * pair. Inside the attached namespace `eth0` has the address and a default route by way of 169.254.0.1; the
  * router has one route per attached address. There is no bridge: every packet passes a routed path, the only
- * place where this kernel can filter with connection tracking (prototype fact 10).
+ * place where this kernel can filter with connection tracking.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { exec } from '../../host/exec.ts';

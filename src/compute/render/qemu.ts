@@ -74,7 +74,7 @@ export const qemuArguments = (machine: Machine, host: HostFacts): readonly strin
     `chroot=${FILES.empty},user=${[1, 1].map(() => machineUser(machine.placement.address)).join(':')}`,
   ],
   ...['-machine', 'q35,usb=off,sata=off,smbus=off,vmport=off'],
-  // TCG's buffer of translated code would otherwise grow to 1 GiB per process (prototype fact 2).
+  // TCG's buffer of translated code would otherwise grow to 1 GiB per process.
   ...(host.acceleration === 'kvm'
     ? ['-accel', 'kvm', '-cpu', 'host']
     : ['-accel', 'tcg,thread=multi,tb-size=256', '-cpu', 'max']),

@@ -84,10 +84,10 @@ type Chains = Readonly<Record<(typeof CHAINS)[number], readonly string[]>>;
 /**
  * The part that never changes while the machine lives. Everything that passes between `eth0` and `tap0` is
  * filtered here, out of reach of root inside the guest: only the machine's own addresses leave the tap, which is
- * seen to before anything is tracked; link-local destinations (the instance metadata address among them) and IPv6 are dropped, and each packet is
- * judged by the first packet of its connection, whose ends `ct original` tells for both directions and for
- * ICMP errors alike. The node's own traffic is translated here too, so that the filter can tell it from the
- * pod's (prototype fact 5).
+ * seen to before anything is tracked; link-local destinations (the instance metadata address among them) and IPv6
+ * are dropped, and each packet is judged by the first packet of its connection, whose ends `ct original` tells for
+ * both directions and for ICMP errors alike. The node's own traffic is translated here too, so that the filter can
+ * tell it from the pod's.
  */
 const frame = (address: string): string => `table inet machine
 delete table inet machine
