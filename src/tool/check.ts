@@ -1,4 +1,4 @@
-/** `./tool check`: types, lint with import directions, format, unused code, generated files. */
+/** `./tool check`: types, lint with import directions, format, unused code, links of documents, generated files. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { ROOT } from '../host/script.ts';
@@ -33,6 +33,15 @@ const CHECKS: readonly Check[] = [
   { name: 'lint', run: () => program('oxlint', ['--type-aware', '--deny-warnings', 'src', 'test']) },
   { name: 'format', run: () => program('biome', ['check', '--error-on-warnings', '.']) },
   { name: 'unused code', run: () => program('knip', ['--no-progress']) },
+  {
+    name: 'links',
+    run: async () => {
+      const { brokenLinks } = await import('./links.ts');
+      return brokenLinks(ROOT)
+        .map((line) => `${line}\n`)
+        .join('');
+    },
+  },
   {
     name: 'generated files',
     run: async () => {

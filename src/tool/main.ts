@@ -130,7 +130,7 @@ withPrograms(bench.command('start'))
 
 program
   .command('check')
-  .description('types, lint, format, unused code, generated files')
+  .description('types, lint, format, unused code, links of documents, generated files')
   .action(async () => (await import('./check.ts')).check());
 
 program
