@@ -30,7 +30,7 @@ export interface Seed {
   readonly files: Readonly<Record<string, { readonly content: string; readonly mode: number }>>;
 }
 
-/** Runs machines: `local` on this host, `fake` in memory; later `kubernetes` on many hosts. */
+/** Runs machines: `local` on this host; `fake` writes files and runs nothing, for tests. */
 export interface Provider {
   readonly name: string;
   /** Room of all hosts together. */
