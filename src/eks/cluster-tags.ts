@@ -13,7 +13,7 @@ export const readClusterTags = async (client: KubeClient): Promise<Tags> => {
   return JSON.parse(kept?.data?.['tags'] ?? '{}') as Tags;
 };
 
-/** Replaces all tags. */
+/** Replaces all tags; callers take turns. */
 export const writeClusterTags = async (client: KubeClient, tags: Tags): Promise<void> => {
   const data = { tags: JSON.stringify(tags) };
   try {

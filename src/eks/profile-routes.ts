@@ -1,14 +1,12 @@
 /** The operations on Fargate profiles. */
 import type { FargateProfile } from '../api/fargate-profile.ts';
-import { fargateProfiles } from '../api/resources.ts';
 import { noCluster, noProfile } from '../core/eks/create.ts';
 import { pageOf } from '../core/eks/page.ts';
-import { orNothing } from '../kube/client.ts';
 import type { EksContext } from './context.ts';
 import { describeProfile } from './describe.ts';
 import { orRefuse, parameter, RefusedError } from './http.ts';
 import type { EksInstance } from './instance.ts';
-import { createProfile, deleteProfile, type Engine, updateProfile } from './profiles.ts';
+import { createProfile, deleteProfile, type Engine, storedProfile, updateProfile } from './profiles.ts';
 import {
   ClusterPath,
   CreateBody,
@@ -30,11 +28,7 @@ export type ProfileServices = Pick<Engine, 'takeTurn' | 'wrote'>;
 const find = async (
   name: string,
   { profiles, client }: Pick<EksContext, 'profiles' | 'client'>,
-): Promise<FargateProfile | undefined> => {
-  const known = profiles.get(name);
-  if (known !== undefined || !/^[a-z0-9-]{1,63}$/.test(name)) return known;
-  return orNothing(client.get(fargateProfiles, { name }));
-};
+): Promise<FargateProfile | undefined> => profiles.get(name) ?? storedProfile(name, client);
 
 export const profileRoutes = (server: EksInstance, context: EksContext, services: ProfileServices): void => {
   const { cluster, account, subnets, settings } = context;

@@ -12,7 +12,8 @@ import {
   refuseUpdate,
 } from '../core/eks/create.ts';
 import type { Refusal } from '../core/eks/errors.ts';
-import { isAlreadyExists, isNotFound, orNothing } from '../kube/client.ts';
+import { checkName } from '../core/profile/rules.ts';
+import { isAlreadyExists, isNotFound, type KubeClient, orNothing } from '../kube/client.ts';
 import { retried } from '../kube/retry.ts';
 import type { EksContext } from './context.ts';
 import { describeProfile, usableSubnets } from './describe.ts';
@@ -28,6 +29,10 @@ export interface Engine extends Pick<EksContext, 'client' | 'account' | 'now'> {
   /** Told of every profile that was written, so that caches show it at once. */
   readonly wrote: (profile: FargateProfile) => void;
 }
+
+/** A profile as the API server has it now. A name that no profile can have could mean something else in a URL. */
+export const storedProfile = async (name: string, client: KubeClient): Promise<FargateProfile | undefined> =>
+  checkName(name) === undefined ? orNothing(client.get(fargateProfiles, { name })) : undefined;
 
 /** Hash of the request that a profile was made by: survives a crash between profile and record. */
 const REQUEST_ANNOTATION = 'cloister.dev/request';

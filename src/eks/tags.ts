@@ -12,6 +12,7 @@ import { refuseAction } from './gate.ts';
 import { orRefuse, RefusedError } from './http.ts';
 import type { EksInstance } from './instance.ts';
 import type { ProfileServices } from './profile-routes.ts';
+import { storedProfile } from './profiles.ts';
 import { EmptyAnswer, responses, TagBody, TagsAnswer, UntagQuery } from './schemas.ts';
 
 type Tags = Readonly<Record<string, string>>;
@@ -26,13 +27,16 @@ const notFound = (arn: string): Refusal => ({
 
 const bad = (message: string): Refusal => ({ type: 'BadRequestException', message });
 
-/** A resource, its tags, and the way to change them: undefined as a value takes a tag away. */
+/** Tags to set; null as a value takes a tag away. */
+type Changes = Readonly<Record<string, string | null>>;
+
+/** The tags of a resource, and the way to change them. */
 interface Tagged {
   readonly tags: Tags;
-  readonly change: (changes: Readonly<Record<string, string | null>>) => Promise<void>;
+  readonly change: (changes: Changes) => Promise<void>;
 }
 
-const merged = (tags: Tags, changes: Readonly<Record<string, string | null>>): Tags =>
+const merged = (tags: Tags, changes: Changes): Tags =>
   Object.fromEntries(
     Object.entries({ ...tags, ...changes }).filter((pair): pair is [string, string] => pair[1] !== null),
   );
@@ -48,33 +52,48 @@ const open = async (
     const tags = await readClusterTags(client);
     return { tags, change: (changes) => writeClusterTags(client, merged(tags, changes)) };
   }
-  const name = taggable.profile;
-  const profile = await orNothing(client.get(fargateProfiles, { name }));
-  if (profile?.metadata.uid !== taggable.uid) return notFound(arn);
+  const { profile: name, uid } = taggable;
+  const profile = await storedProfile(name, client);
+  if (profile?.metadata.uid !== uid) return notFound(arn);
   return {
     tags: profile.spec.tags ?? {},
-    change: async (changes) =>
-      wrote(await client.patch(fargateProfiles, { name }, { spec: { tags: changes } }, { type: 'merge' })),
+    change: async (changes) => {
+      const patch = { metadata: { uid }, spec: { tags: changes } };
+      const written = await orNothing(client.patch(fargateProfiles, { name }, patch, { type: 'merge' }));
+      if (written === undefined) throw new RefusedError(notFound(arn)); // deleted in this moment
+      wrote(written);
+    },
   };
 };
 
 export const tagRoutes = (server: EksInstance, context: EksContext, services: ProfileServices): void => {
-  /** The resource of an ARN, when the caller may do this to it. */
-  const find = async (
-    arn: string,
-    action: string,
-    principal: Principal | null,
-  ): Promise<Tagged | Refusal> => {
+  /** The resource of an ARN, when the caller may do this to it. @throws RefusedError */
+  const permitted = (arn: string, action: string, principal: Principal | null): Taggable => {
     const taggable = parseTaggable(arn, context.account);
-    if (taggable === 'malformed') return bad(`${arn} is no ARN of a resource of this service.`);
-    if (taggable === 'elsewhere') return notFound(arn);
+    if (taggable === 'malformed')
+      throw new RefusedError(bad(`${arn} is no ARN of a resource of this service.`));
+    if (taggable === 'elsewhere') throw new RefusedError(notFound(arn));
     const { cluster } = taggable;
     const denied =
       principal === null
         ? undefined
         : refuseAction(principal, action, cluster, clusterArn(context.account, cluster));
-    return denied ?? open(arn, taggable, context, services);
+    if (denied !== undefined) throw new RefusedError(denied);
+    return taggable;
   };
+
+  /** Changes tags by those that are there, while nobody else changes any: what two callers add, both find. */
+  const change = (
+    arn: string,
+    taggable: Taggable,
+    changesTo: (tags: Tags) => Changes,
+  ): Promise<Record<string, never>> =>
+    services.takeTurn(async () => {
+      const found = orRefuse(await open(arn, taggable, context, services));
+      const changes = changesTo(found.tags);
+      if (Object.keys(changes).length > 0) await found.change(changes);
+      return {};
+    });
 
   server.get(
     '/tags/*',
@@ -82,8 +101,9 @@ export const tagRoutes = (server: EksInstance, context: EksContext, services: Pr
       config: { action: 'eks:ListTagsForResource' },
       schema: { operationId: 'ListTagsForResource', params: ArnPath, response: responses(TagsAnswer) },
     },
-    async ({ params, principal }) => {
-      const { tags } = orRefuse(await find(params['*'], 'eks:ListTagsForResource', principal));
+    async ({ params: { '*': arn }, principal }) => {
+      const taggable = permitted(arn, 'eks:ListTagsForResource', principal);
+      const { tags } = orRefuse(await open(arn, taggable, context, services));
       return { tags: { ...tags } };
     },
   );
@@ -99,12 +119,13 @@ export const tagRoutes = (server: EksInstance, context: EksContext, services: Pr
         response: responses(EmptyAnswer),
       },
     },
-    async ({ params, body, principal }) => {
-      const found = orRefuse(await find(params['*'], 'eks:TagResource', principal));
-      const wrong = checkTags(body.tags) ?? checkTags(merged(found.tags, body.tags));
-      if (wrong !== undefined) throw new RefusedError(bad(wrong));
-      await found.change(body.tags);
-      return {};
+    async ({ params: { '*': arn }, body: { tags: added }, principal }) => {
+      const taggable = permitted(arn, 'eks:TagResource', principal);
+      return change(arn, taggable, (tags) => {
+        const wrong = checkTags(added) ?? checkTags(merged(tags, added));
+        if (wrong !== undefined) throw new RefusedError(bad(wrong));
+        return added;
+      });
     },
   );
 
@@ -119,13 +140,14 @@ export const tagRoutes = (server: EksInstance, context: EksContext, services: Pr
         response: responses(EmptyAnswer),
       },
     },
-    async ({ params, query, principal }) => {
-      const found = orRefuse(await find(params['*'], 'eks:UntagResource', principal));
+    async ({ params: { '*': arn }, query, principal }) => {
+      const taggable = permitted(arn, 'eks:UntagResource', principal);
       const keys = [query.tagKeys ?? []].flat();
       if (keys.length === 0) throw new RefusedError(bad('tagKeys must name at least one tag.'));
-      const present = keys.filter((key) => Object.hasOwn(found.tags, key));
-      if (present.length > 0) await found.change(Object.fromEntries(present.map((key) => [key, null])));
-      return {};
+      return change(arn, taggable, (tags) => {
+        const present = keys.filter((key) => Object.hasOwn(tags, key));
+        return Object.fromEntries(present.map((key) => [key, null]));
+      });
     },
   );
 };

@@ -363,6 +363,10 @@ const ROWS: readonly Row[] = [
     `fargateprofile/${CLUSTER}/there/00000000-0000-0000-0000-000000000000`,
     `fargateprofile/${CLUSTER}/gone/00000000-0000-0000-0000-000000000000`,
     'cluster/other',
+    `cluster/${CLUSTER}//x`,
+    `fargateprofile/${CLUSTER}//00000000-0000-0000-0000-000000000000`,
+    `fargateprofile/${CLUSTER}/../00000000-0000-0000-0000-000000000000`,
+    `fargateprofile/${CLUSTER}/%2F/00000000-0000-0000-0000-000000000000`,
     'nodegroup/x/y/z',
   ].map(
     (rest): Row => ({

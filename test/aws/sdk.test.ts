@@ -326,6 +326,33 @@ describe('a profile', () => {
     );
     await remove('tagged');
   });
+
+  it('keeps what each of many callers adds at the same time, as the cluster does, up to the limit', async () => {
+    const { fargateProfile } = await create('shared');
+    await active('shared');
+    const cluster = `arn:aws:eks:${REGION}:${ACCOUNT}:cluster/${CLUSTER}`;
+    for (const resourceArn of [fargateProfile?.fargateProfileArn, cluster]) {
+      const { tags: before } = await test.client.send(new eks.ListTagsForResourceCommand({ resourceArn }));
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 10 }, (_, caller) => {
+          const tags = Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`${caller}-${i}`, '']));
+          return test.client.send(new eks.TagResourceCommand({ resourceArn, tags }));
+        }),
+      );
+      const refused = outcomes.filter(({ status }) => status === 'rejected');
+      expect(refused.map((one) => 'reason' in one && one.reason.name)).toEqual(
+        refused.map(() => 'BadRequestException'),
+      );
+      const { tags } = await test.client.send(new eks.ListTagsForResourceCommand({ resourceArn }));
+      expect(Object.keys(tags ?? {})).toHaveLength(
+        Object.keys(before ?? {}).length + 6 * (10 - refused.length),
+      );
+      expect(refused).toHaveLength(2);
+      const tagKeys = Object.keys(tags ?? {});
+      await test.client.send(new eks.UntagResourceCommand({ resourceArn, tagKeys }));
+    }
+    await remove('shared');
+  });
 });
 
 describe('lists', () => {

@@ -45,10 +45,11 @@ export const parseTaggable = (arn: string, own: Account): Taggable | 'malformed'
   if (parts === null) return 'malformed';
   const [, partition, region, account, resource = ''] = parts;
   if (partition !== own.partition || region !== own.region || account !== own.account) return 'elsewhere';
-  const [kind, cluster = '', profile = '', uid = '', ...more] = resource.split('/');
-  if (kind === 'cluster' && cluster !== '' && profile === '') return { kind, cluster };
-  if (kind === 'fargateprofile' && uid !== '' && more.length === 0)
-    return { kind: 'profile', cluster, profile, uid };
+  const [kind, ...names] = resource.split('/');
+  if (names.includes('')) return 'elsewhere';
+  const [cluster = '', profile = '', uid = ''] = names;
+  if (kind === 'cluster' && names.length === 1) return { kind, cluster };
+  if (kind === 'fargateprofile' && names.length === 3) return { kind: 'profile', cluster, profile, uid };
   return 'elsewhere';
 };
 

@@ -27,7 +27,12 @@ describe('ARNs', () => {
     ['arn:aws:eks:eu-west-1:111122223333:cluster/c', 'elsewhere'],
     ['arn:aws:eks:local-1:000000000000:cluster/c', 'elsewhere'],
     ['arn:aws:eks:local-1:111122223333:cluster/c/x', 'elsewhere'],
+    ['arn:aws:eks:local-1:111122223333:cluster/', 'elsewhere'],
+    ['arn:aws:eks:local-1:111122223333:cluster/c/', 'elsewhere'],
+    ['arn:aws:eks:local-1:111122223333:cluster/c//x', 'elsewhere'],
     ['arn:aws:eks:local-1:111122223333:fargateprofile/c/p', 'elsewhere'],
+    ['arn:aws:eks:local-1:111122223333:fargateprofile/c/p/', 'elsewhere'],
+    ['arn:aws:eks:local-1:111122223333:fargateprofile/c//u', 'elsewhere'],
     ['arn:aws:eks:local-1:111122223333:fargateprofile/c/p/u/more', 'elsewhere'],
   ])('%j is %s', (arn, expected) => {
     expect(parseTaggable(arn, OWN)).toBe(expected);
