@@ -1,6 +1,7 @@
 /** Requests and answers of the API as HTTP has them. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errorBody, isRefusal, type Refusal, statusOf } from '../core/eks/errors.ts';
+import { isDeeperThan } from '../core/eks/nesting.ts';
 import type { SignedRequest } from '../core/eks/sigv4.ts';
 import type { Principal } from './authenticate.ts';
 import { parseTarget } from './sigv4.ts';
@@ -45,17 +46,28 @@ export const sendRefusal = (reply: FastifyReply, refusal: Refusal): FastifyReply
 /** The body of a request that no route has looked at yet. */
 export const bytesOf = (body: unknown): Buffer => (Buffer.isBuffer(body) ? body : Buffer.alloc(0));
 
-/** The JSON of a body; undefined for none. @throws RefusedError when it is no JSON */
+/** Deepest body: several times what any request needs, and nothing that a recursion would mind. */
+const DEEPEST = 32;
+
+/** The JSON of a body; undefined for none. @throws RefusedError when it is no JSON, or nested too deeply */
 export const parseBody = (body: unknown): unknown => {
   const bytes = bytesOf(body);
   if (bytes.length === 0) return undefined;
+  const value = parsed(bytes.toString('utf8'));
+  if (isDeeperThan(value, DEEPEST)) throw unreadable(`is nested more than ${DEEPEST} levels deep.`);
+  return value;
+};
+
+const parsed = (text: string): unknown => {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(text);
   } catch (cause) {
-    const message = `The body is no JSON: ${(cause as Error).message}`;
-    throw new RefusedError({ type: 'SerializationException', message });
+    throw unreadable(`is no JSON: ${(cause as Error).message}`);
   }
 };
+
+const unreadable = (why: string): RefusedError =>
+  new RefusedError({ type: 'SerializationException', message: `The body ${why}` });
 
 /** The one value of a query parameter; the last one when there are several, as AWS's own parser takes it. */
 export const parameter = (value: string | readonly string[] | undefined): string | undefined =>

@@ -5,13 +5,17 @@ import { FargateProfilePolicy } from '../api/fargate-profile.ts';
 const Nullable = <T extends Parameters<typeof Type.Optional>[0]>(schema: T) =>
   Type.Optional(Type.Union([schema, Type.Null()]));
 
-const Tags = Type.Record(Type.String(), Type.String(), {
+/** Texts by texts. A record's own pattern is for keys of one line; what has another is a text, too. */
+const Texts = (options: { readonly description?: string } = {}) =>
+  Type.Record(Type.String(), Type.String(), { ...options, additionalProperties: Type.String() });
+
+const Tags = Texts({
   description: 'Up to 50; keys of 1 to 128 characters that do not begin with aws:, values of up to 256.',
 });
 
 const SelectorInput = Type.Object({
   namespace: Nullable(Type.String({ description: 'With the wildcards * and ?.' })),
-  labels: Nullable(Type.Record(Type.String(), Type.String())),
+  labels: Nullable(Texts()),
 });
 
 /** What profiles are made of, for creating and updating alike. */
@@ -92,11 +96,11 @@ export const ProfileDescription = Type.Object({
   selectors: Type.Array(
     Type.Object({
       namespace: Type.String(),
-      labels: Type.Optional(Type.Record(Type.String(), Type.String())),
+      labels: Type.Optional(Texts()),
     }),
   ),
   status: Type.Enum(['CREATING', 'ACTIVE', 'DELETING', 'CREATE_FAILED', 'DELETE_FAILED']),
-  tags: Type.Record(Type.String(), Type.String()),
+  tags: Texts(),
   health: Type.Object({
     issues: Type.Array(
       Type.Object({ code: Type.String(), message: Type.String(), resourceIds: Type.Array(Type.String()) }),
@@ -123,7 +127,7 @@ export const EntryAnswer = Type.Object({
     accessEntryArn: Type.String(),
     createdAt: Timestamp,
     modifiedAt: Timestamp,
-    tags: Type.Record(Type.String(), Type.String()),
+    tags: Texts(),
     username: Type.String(),
     type: Type.Literal('FARGATE_LINUX'),
   }),
@@ -135,7 +139,7 @@ export const AssociatedPoliciesAnswer = Type.Object({
   associatedAccessPolicies: Type.Array(Type.Object({}), { maxItems: 0 }),
   nextToken: NullableText,
 });
-export const TagsAnswer = Type.Object({ tags: Type.Record(Type.String(), Type.String()) });
+export const TagsAnswer = Type.Object({ tags: Texts() });
 export const EmptyAnswer = Type.Object({});
 
 /** The cluster as the API tells it; members that have no meaning here are left out. */
@@ -164,7 +168,7 @@ export const ClusterAnswer = Type.Object({
     status: Type.String(),
     certificateAuthority: Type.Object({ data: Type.String({ description: 'PEM in base64.' }) }),
     platformVersion: Type.String(),
-    tags: Type.Record(Type.String(), Type.String()),
+    tags: Texts(),
     health: Type.Object({ issues: Type.Array(Type.Object({})) }),
     accessConfig: Type.Object({ authenticationMode: Type.String() }),
   }),

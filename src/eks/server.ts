@@ -36,8 +36,14 @@ export interface EksOptions {
 /** Largest request in bytes: ten times the largest profile. */
 const BODY_LIMIT = 256 * 1024;
 
+/** How long a request may take to arrive, in milliseconds: nobody holds a connection by sending slowly. */
+const ARRIVAL_LIMIT_MS = 30_000;
+
 /** Longest part of a path, as IAM has ARNs of at most 2048 characters, each of which may be escaped. */
 const LONGEST_PARAMETER = 3 * 2048;
+
+/** Header by which callers name an answer, and the log finds it. */
+const REQUEST_ID = 'x-amzn-requestid';
 
 const UNREADABLE: Refusal = {
   type: 'SerializationException',
@@ -49,13 +55,15 @@ export const eksServer = async ({ context, services, tls, anonymous = false }: E
   const server = fastify({
     ...(tls === undefined ? {} : { https: { cert: tls.certificate, key: tls.key } }),
     bodyLimit: BODY_LIMIT,
+    requestTimeout: ARRIVAL_LIMIT_MS,
     forceCloseConnections: true,
     genReqId: () => randomUUID(),
     routerOptions: {
       querystringParser: (text) => ({ ...parseTarget(`/?${text}`)?.query }),
       maxParamLength: LONGEST_PARAMETER,
     },
-    frameworkErrors: (error, _request, reply) => sendRefusal(reply, refusalOf(error)),
+    frameworkErrors: (error, request, reply) =>
+      sendRefusal(reply.header(REQUEST_ID, request.id), refusalOf(error)),
     clientErrorHandler: (_error, socket) => {
       if (socket.writable) socket.end(MALFORMED);
     },
@@ -72,7 +80,7 @@ export const eksServer = async ({ context, services, tls, anonymous = false }: E
 
   server.addHook('onRequest', async (request, reply) => {
     request.audit = {};
-    reply.header('x-amzn-requestid', request.id);
+    reply.header(REQUEST_ID, request.id);
   });
   server.addHook('preValidation', async (request, reply) => {
     const action = request.is404 ? 'eks:UnknownOperation' : request.routeOptions.config.action;
@@ -142,8 +150,8 @@ export const eksServer = async ({ context, services, tls, anonymous = false }: E
   return server;
 };
 
-/** What Node.js cannot read as HTTP at all. */
-const MALFORMED_BODY = '{"message":"The request is no HTTP request."}';
+/** What Node.js cannot read as HTTP at all, or did not get in time. */
+const MALFORMED_BODY = '{"message":"The request is no HTTP request, or took too long to arrive."}';
 const MALFORMED = `HTTP/1.1 400 Bad Request\r\nx-amzn-errortype: SerializationException\r\ncontent-type: application/json\r\ncontent-length: ${MALFORMED_BODY.length}\r\nconnection: close\r\n\r\n${MALFORMED_BODY}`;
 
 /** One line about every call: who asked for what, from where, and what came of it. Never secrets. */

@@ -305,6 +305,8 @@ describe('a profile', () => {
     await remove('changed');
   });
 
+  const ODD_TAGS = { 'a b/c': 'é&+', 'two\nlines': '1\n2', x: '' };
+
   it('carries tags that come and go', async () => {
     const { fargateProfile } = await create('tagged');
     await active('tagged');
@@ -312,9 +314,11 @@ describe('a profile', () => {
     const tags = async (arn = resourceArn) =>
       (await test.client.send(new eks.ListTagsForResourceCommand({ resourceArn: arn }))).tags;
     expect(await tags()).toEqual({});
-    await test.client.send(new eks.TagResourceCommand({ resourceArn, tags: { 'a b/c': 'é&+', x: '' } }));
-    expect(await tags()).toEqual({ 'a b/c': 'é&+', x: '' });
-    await test.client.send(new eks.UntagResourceCommand({ resourceArn, tagKeys: ['a b/c', 'none'] }));
+    await test.client.send(new eks.TagResourceCommand({ resourceArn, tags: ODD_TAGS }));
+    expect(await tags()).toEqual(ODD_TAGS);
+    await test.client.send(
+      new eks.UntagResourceCommand({ resourceArn, tagKeys: ['a b/c', 'two\nlines', 'none'] }),
+    );
     expect((await describeProfile('tagged')).fargateProfile?.tags).toEqual({ x: '' });
     const cluster = `arn:aws:eks:${REGION}:${ACCOUNT}:cluster/${CLUSTER}`;
     await test.client.send(new eks.TagResourceCommand({ resourceArn: cluster, tags: { k: 'v' } }));
