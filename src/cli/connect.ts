@@ -7,14 +7,26 @@ import { stateFolder } from '../host/folders.ts';
 import { KubeClient } from '../kube/client.ts';
 import { loadKubeconfig } from '../kube/kubeconfig.ts';
 
-/** The kubeconfig that is meant: the one named, `KUBECONFIG`, the embedded cluster's, then kubectl's default. */
-const kubeconfigPath = (named: string | undefined, environment: NodeJS.ProcessEnv): string | undefined =>
-  named ??
-  [
-    ...(environment['KUBECONFIG'] ?? '').split(delimiter),
+/**
+ * The kubeconfig that is meant: the one named; else what `KUBECONFIG` names, which is never passed over for another
+ * cluster; else the embedded cluster's, then kubectl's default.
+ * @throws Error when there is none, or nothing of what `KUBECONFIG` names
+ */
+export const kubeconfigPath = (named: string | undefined, environment: NodeJS.ProcessEnv): string => {
+  if (named !== undefined) return named;
+  const asked = (environment['KUBECONFIG'] ?? '').split(delimiter).filter((path) => path !== '');
+  const usual = [
     places(stateFolder(DEFAULT_NAME, environment)).adminKubeconfig,
     join(homedir(), '.kube', 'config'),
-  ].find((path) => path !== '' && existsSync(path));
+  ];
+  const path = (asked.length > 0 ? asked : usual).find((one) => existsSync(one));
+  if (path !== undefined) return path;
+  throw new Error(
+    asked.length > 0
+      ? `KUBECONFIG names no file that is there: ${asked.join(', ')}; correct it, or unset it`
+      : 'there is no kubeconfig: name one with --kubeconfig or KUBECONFIG, or run `./tool up`',
+  );
+};
 
 /**
  * A client for the cluster that the user means; the caller closes it.
@@ -23,9 +35,4 @@ const kubeconfigPath = (named: string | undefined, environment: NodeJS.ProcessEn
 export const connect = (
   named: string | undefined,
   environment: NodeJS.ProcessEnv = process.env,
-): KubeClient => {
-  const path = kubeconfigPath(named, environment);
-  if (path === undefined)
-    throw new Error('there is no kubeconfig: name one with --kubeconfig or KUBECONFIG, or run `./tool up`');
-  return new KubeClient(loadKubeconfig(path));
-};
+): KubeClient => new KubeClient(loadKubeconfig(kubeconfigPath(named, environment)));

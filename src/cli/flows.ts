@@ -67,10 +67,7 @@ const enough = (): AbortSignal => {
   const ending = new AbortController();
   const end = (): void => ending.abort();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end);
-  process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EPIPE') throw cause;
-    end();
-  });
+  process.stdout.once('error', end);
   return ending.signal;
 };
 

@@ -3,10 +3,19 @@
  * `kubectl-cloister`. Each command is a file of its own, loaded when it is asked for.
  */
 import { Command } from 'commander';
+import { allowClosedReader } from './output.ts';
 
 const program = new Command('cloister')
   .description('Cloister: profiles, what would become of pods, and why pods are where they are')
-  .showHelpAfterError('(cloister --help lists the commands)');
+  .showHelpAfterError('(cloister --help lists the commands)')
+  // 1 is an answer of `plan` and `doctor`; a command that was not understood gives none.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+
+/** The option that says which cluster. */
+const KUBECONFIG = [
+  '--kubeconfig <file>',
+  'which cluster (default: what KUBECONFIG names, the cluster of `./tool up`, ~/.kube/config)',
+] as const;
 
 const collect = (file: string, files: readonly string[] = []): readonly string[] => [...files, file];
 
@@ -18,7 +27,7 @@ program
   .option('--profiles <file>', 'plan offline, with the profiles (and subnets, claims, …) of this file')
   .option('--rates <file>', 'prices per hour: currency, vcpuHour, gbHour, storageGbHour')
   .option('-o, --output <format>', 'text, or json: one object per pod template', 'text')
-  .option('--kubeconfig <file>', 'kubeconfig of the cluster')
+  .option(...KUBECONFIG)
   .action(async (flags) => (await import('./plan.ts')).plan(flags));
 
 program
@@ -27,7 +36,7 @@ program
   .argument('<pod>', 'pod/NAME')
   .option('-n, --namespace <namespace>', 'its namespace', 'default')
   .option('-o, --output <format>', 'text or json', 'text')
-  .option('--kubeconfig <file>', 'kubeconfig of the cluster')
+  .option(...KUBECONFIG)
   .action(async (pod: string, flags) => (await import('./why.ts')).why(pod, flags));
 
 program
@@ -37,21 +46,19 @@ program
   .option('-n, --namespace <namespace>', 'its namespace', 'default')
   .option('-f, --follow', 'go on with what comes, until interrupted or the pod is gone', false)
   .option('-o, --output <format>', 'text, or json: one object a line', 'text')
-  .option('--kubeconfig <file>', 'kubeconfig of the cluster')
+  .option(...KUBECONFIG)
   .action(async (pod: string, flags) => (await import('./flows.ts')).flows(pod, flags));
 
 program
   .command('doctor')
   .description('list what is wrong with the cluster, each with what to do; exit code 1 with findings')
   .option('-o, --output <format>', 'text or json', 'text')
-  .option('--kubeconfig <file>', 'kubeconfig of the cluster')
+  .option(...KUBECONFIG)
   .action(async (flags) => (await import('./doctor.ts')).doctor(flags));
 
 const profile = program.command('profile').description('manage Fargate profiles');
 const withOutput = (command: Command): Command =>
-  command
-    .option('-o, --output <format>', 'table, json or yaml', 'table')
-    .option('--kubeconfig <file>', 'kubeconfig of the cluster');
+  command.option('-o, --output <format>', 'table, json or yaml', 'table').option(...KUBECONFIG);
 const withParts = (command: Command): Command =>
   command
     .option('-s, --selector <selector>', 'NAMESPACE or NAMESPACE:KEY=VALUE,…; may be repeated', collect)
@@ -85,6 +92,8 @@ withOutput(profile.command('delete'))
   .argument('<name>')
   .option('--no-wait', 'do not wait')
   .action(async (name: string, flags) => (await import('./profile.ts')).deleteCommand(name, flags));
+
+allowClosedReader(process.stdout);
 
 try {
   await program.parseAsync();

@@ -15,3 +15,10 @@ export const field = (heading: string, ...lines: readonly string[]): string =>
 /** A vCPU or memory amount for people. */
 export const amount = ({ milliCpu, memoryMiB }: { milliCpu: number; memoryMiB: number }): string =>
   `${milliCpu / 1000} vCPU and ${memoryMiB} MiB`;
+
+/** Whoever reads the output may close it early, as `| head` does: that is no error. */
+export const allowClosedReader = (stream: NodeJS.WritableStream): void => {
+  stream.on('error', (cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EPIPE') throw cause;
+  });
+};
