@@ -237,6 +237,19 @@ describe('POST /mutate', () => {
     expect(answer.body.message).toContain(word);
   });
 
+  it('takes a pod as large as the API server does, in the long form in which that writes it', async () => {
+    state.profiles = [profile('prod')];
+    // Go writes <, > and & in six bytes each (encoding/json, "HTMLEscape").
+    const value = '<'.repeat(3 * 1024 * 1024 - 1024);
+    const pod = { ...POD, spec: { containers: [{ name: 'c', env: [{ name: 'V', value }] }] } };
+    const { code, body } = await post(
+      '/mutate',
+      JSON.stringify(review(pod)).replaceAll('<', String.raw`\u003c`),
+    );
+    expect(code).toBe(200);
+    expect(patchOf(body)).toHaveLength(5);
+  });
+
   it('lets a pod through with a warning when something breaks inside', async () => {
     state.profiles = [profile('prod')];
     const pod = { ...POD, spec: { containers: [{ name: 'c', resources: { requests: { cpu: 'many' } } }] } };
@@ -411,6 +424,11 @@ describe('GET /healthz', () => {
     const { headers, body } = await request(`${base}/healthz`, { dispatcher: agent });
     await body.dump();
     expect(Number(/^timeout=(\d+)$/.exec(String(headers['keep-alive']))?.[1])).toBeGreaterThan(90);
+  });
+
+  it('keeps connections that were never used as long, and waits for no request for ever', () => {
+    expect(server.server.headersTimeout).toBeGreaterThan(90_000);
+    expect(server.server.requestTimeout).toBe(server.server.headersTimeout);
   });
 
   it('says ok', async () => {

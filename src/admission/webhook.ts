@@ -43,15 +43,20 @@ export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 
   readonly gates?: Gates;
 }
 
-/** Largest review in bytes: the API server's own limit of 3 MiB for a request, twice (object and wrapping). */
-const BODY_LIMIT = 6 * 1024 * 1024;
+/**
+ * Largest review in bytes. The API server takes requests of up to 3 MiB, asks with the object and the one before it,
+ * and its JSON has six bytes for characters such as `<` (Go, `encoding/json`, HTMLEscape). A review beyond the limit
+ * would let its pod slip past us, as we are fail-open.
+ */
+const BODY_LIMIT = 3 * 2 * 6 * 1024 * 1024;
 
 /**
- * How long an idle connection stays, in milliseconds: longer than the 90 s after which API servers close it (Go,
- * `http.DefaultTransport`). Were it us who close, a review on its way at that moment would be lost, and with it, as
- * we are fail-open, a pod.
+ * How long a connection stays on which nothing comes, in milliseconds: longer than the 90 s after which API servers
+ * close it (Go, `http.DefaultTransport`). Were it us who close, a review on its way at that moment would be lost, and
+ * with it, as we are fail-open, a pod. Go also keeps connections that it has never used: to Node.js they are ones
+ * whose first request is late.
  */
-const KEEP_ALIVE_MS = 120_000;
+const QUIET_MS = 120_000;
 
 /** A request that is no AdmissionReview gets 400 and what is wrong with it; the API server then fails open. */
 const explain = (log: Logger) => (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
@@ -76,10 +81,11 @@ export const admissionServer = ({
   ...limits
 }: AdmissionOptions) => {
   const server = fastify({
-    https: { cert: tls.certificate, key: tls.key },
+    https: { cert: tls.certificate, key: tls.key, headersTimeout: QUIET_MS },
     bodyLimit: BODY_LIMIT,
     forceCloseConnections: true,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: QUIET_MS,
+    requestTimeout: QUIET_MS,
     // A pod with such a key must not slip past us by a refused review: the webhook is fail-open.
     onProtoPoisoning: 'remove',
     onConstructorPoisoning: 'remove',
