@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { FargateProfile } from '../api/fargate-profile.ts';
+import type { MicroVM } from '../api/micro-vm.ts';
 import { PROFILE_FINALIZER, PROFILE_LABEL, SCHEDULER } from '../api/names.ts';
 import { type ConfigMap, fargateProfiles, type Pod, pods as podKind } from '../api/resources.ts';
 import { type Verdict, withCondition } from '../core/conditions.ts';
@@ -25,6 +26,7 @@ export interface ProfilesContext {
   readonly replicas: Replicas;
   /** Pods of our scheduler. */
   readonly pods: Store<Pod>;
+  readonly microVMs: Pick<Store<MicroVM>, 'list'>;
   /** Holds the mapping of pod execution roles, which they are written to; without it, none is. */
   readonly authConfig?: Store<ConfigMap>;
   readonly log: Logger;
@@ -87,17 +89,31 @@ const waitingSince = ({ metadata, status }: FargateProfile): number => {
   return Date.parse(String(since));
 };
 
-/** Pods that run under a profile, as the API server has them now: a watch may not have brought the newest. */
-const podsOf = async (name: string, { client }: ProfilesContext): Promise<readonly Pod[]> => {
-  const labelled = await client.list(podKind, { labelSelector: `${PROFILE_LABEL}=${name}` });
-  return labelled.filter(({ spec }) => spec.schedulerName === SCHEDULER);
+/**
+ * Pods that run under a profile: by their label, as the API server has them now, since a watch may not have brought
+ * the newest; and by their machines, since whoever may patch a pod can take its label away.
+ */
+const podsOf = async (name: string, { client, pods, microVMs }: ProfilesContext): Promise<readonly Pod[]> => {
+  const all = await client.list(podKind, { labelSelector: `${PROFILE_LABEL}=${name}` });
+  const labelled = all.filter(({ spec }) => spec.schedulerName === SCHEDULER);
+  const known = new Set(labelled.map(({ metadata }) => metadata.uid));
+  const others = microVMs.list().flatMap(({ spec: { profile, pod } }): readonly Pod[] => {
+    const found =
+      profile === name && !known.has(pod.uid) ? pods.get(`${pod.namespace}/${pod.name}`) : undefined;
+    return found?.metadata.uid === pod.uid ? [found] : [];
+  });
+  return [...labelled, ...others];
 };
 
-/** A profile that was deleted before it was held leaves its pods behind. */
+/**
+ * A profile that was deleted before it was held leaves its pods behind. They are listed before it is asked whether
+ * the profile is there again, so that none is of another one made under its name.
+ */
 const afterwards = async (name: string, context: ProfilesContext): Promise<Outcome> => {
+  const left = await podsOf(name, context);
   const anew = await orNothing(context.client.get(fargateProfiles, { name }));
   if (anew !== undefined) return { again: AGAIN_MS }; // on its way here
-  await deletePods(await podsOf(name, context), context);
+  await deletePods(left, context);
   return done;
 };
 

@@ -9,7 +9,7 @@ import { announce } from '../../src/admission/presence.ts';
 import { admissionServer } from '../../src/admission/webhook.ts';
 import { definitionOf, KINDS } from '../../src/api/crds.ts';
 import type { FargateProfile } from '../../src/api/fargate-profile.ts';
-import { configMaps, fargateProfiles, leases, namespaces, pods } from '../../src/api/resources.ts';
+import { configMaps, fargateProfiles, leases, microVMs, namespaces, pods } from '../../src/api/resources.ts';
 import { profileStatus } from '../../src/core/eks/create.ts';
 import { forget, RETENTION_MS, recall, remember, requestOf } from '../../src/eks/idempotency.ts';
 import { turns } from '../../src/eks/turn.ts';
@@ -140,6 +140,7 @@ describe('a profile', () => {
     const stores = {
       profiles: watchStore(client, fargateProfiles, { log }),
       pods: watchStore(client, pods, { log }),
+      microVMs: watchStore(client, microVMs, { log }),
       replicas: watchReplicas(client, log),
     };
     await Promise.all(Object.values(stores).map((store) => store.synced));
