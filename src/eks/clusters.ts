@@ -1,11 +1,10 @@
 /** What clients ask about clusters; there is one. */
 import { noCluster } from '../core/eks/create.ts';
 import type { Refusal } from '../core/eks/errors.ts';
-import { pageOf } from '../core/eks/page.ts';
 import { readClusterTags } from './cluster-tags.ts';
 import type { EksContext } from './context.ts';
 import { describeCluster, describeVersion } from './describe.ts';
-import { orRefuse, parameter, RefusedError } from './http.ts';
+import { pageFor, parameter, RefusedError } from './http.ts';
 import type { EksInstance } from './instance.ts';
 import {
   ClusterAnswer,
@@ -43,8 +42,7 @@ export const clusterRoutes = (server: EksInstance, context: EksContext): void =>
       schema: { operationId: 'ListClusters', querystring: PageQuery, response: responses(ClustersAnswer) },
     },
     async ({ query }) => {
-      const request = { maxResults: parameter(query.maxResults), nextToken: parameter(query.nextToken) };
-      const { items, nextToken } = orRefuse(pageOf([cluster.name], (name) => name, request));
+      const { items, nextToken } = pageFor('ListClusters', [cluster.name], (name) => name, query);
       return { clusters: [...items], nextToken };
     },
   );
@@ -76,6 +74,7 @@ export const clusterRoutes = (server: EksInstance, context: EksContext): void =>
       const versionStatus = parameter(query.versionStatus);
       const wrong =
         notOneOf('status', status, STATUSES) ?? notOneOf('versionStatus', versionStatus, VERSION_STATUSES);
+      if (wrong !== undefined) throw new RefusedError(wrong);
       const wanted = many(query.clusterVersions);
       const type = parameter(query.clusterType);
       const versions = [describeVersion(cluster)].filter(
@@ -85,9 +84,8 @@ export const clusterRoutes = (server: EksInstance, context: EksContext): void =>
           (status === undefined || status === one.status) &&
           (versionStatus === undefined || versionStatus === one.versionStatus),
       );
-      const request = { maxResults: parameter(query.maxResults), nextToken: parameter(query.nextToken) };
-      const page = wrong ?? pageOf(versions, ({ clusterVersion }) => clusterVersion, request);
-      const { items, nextToken } = orRefuse(page);
+      const nameOf = (one: (typeof versions)[number]): string => one.clusterVersion;
+      const { items, nextToken } = pageFor('DescribeClusterVersions', versions, nameOf, query);
       return { clusterVersions: [...items], nextToken };
     },
   );

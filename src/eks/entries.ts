@@ -1,10 +1,9 @@
 /** Access entries, for reading only: they come with profiles and go with them. */
 import { noCluster } from '../core/eks/create.ts';
 import { type AccessEntry, accessEntries, noEntry } from '../core/eks/entries.ts';
-import { pageOf } from '../core/eks/page.ts';
 import type { EksContext } from './context.ts';
 import { seconds } from './describe.ts';
-import { orRefuse, parameter, RefusedError } from './http.ts';
+import { orRefuse, pageFor, parameter, RefusedError } from './http.ts';
 import type { EksInstance } from './instance.ts';
 import {
   AssociatedPoliciesAnswer,
@@ -50,8 +49,12 @@ export const entryRoutes = (server: EksInstance, context: EksContext): void => {
     async ({ params, query }) => {
       // Entries of nodes have no access policies, so none is associated with any.
       const all = parameter(query.associatedPolicyArn) === undefined ? entries(params.name) : [];
-      const request = { maxResults: parameter(query.maxResults), nextToken: parameter(query.nextToken) };
-      const { items, nextToken } = orRefuse(pageOf(all, ({ principalArn }) => principalArn, request));
+      const { items, nextToken } = pageFor(
+        'ListAccessEntries',
+        all,
+        ({ principalArn }) => principalArn,
+        query,
+      );
       return { accessEntries: items.map(({ principalArn }) => principalArn), nextToken };
     },
   );
@@ -80,9 +83,8 @@ export const entryRoutes = (server: EksInstance, context: EksContext): void => {
     },
     async ({ params: { name, principalArn }, query }) => {
       const entry = entryOf(name, principalArn);
-      const request = { maxResults: parameter(query.maxResults), nextToken: parameter(query.nextToken) };
       const none: readonly string[] = [];
-      const { nextToken } = orRefuse(pageOf(none, (policy) => policy, request));
+      const { nextToken } = pageFor('ListAssociatedAccessPolicies', none, (policy) => policy, query);
       return {
         clusterName: name,
         principalArn: entry.principalArn,

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { errorBody, isRefusal, type Refusal, statusOf } from '../core/eks/errors.ts';
 import { isDeeperThan } from '../core/eks/nesting.ts';
+import { type PageOf, pageOf } from '../core/eks/page.ts';
 import type { SignedRequest } from '../core/eks/sigv4.ts';
 import type { Principal } from './authenticate.ts';
 import { parseTarget } from './sigv4.ts';
@@ -72,6 +73,21 @@ const unreadable = (why: string): RefusedError =>
 /** The one value of a query parameter; the last one when there are several, as AWS's own parser takes it. */
 export const parameter = (value: string | readonly string[] | undefined): string | undefined =>
   typeof value === 'string' ? value : value?.at(-1);
+
+/** What the query of a list may say. */
+interface Paging {
+  readonly maxResults?: string | readonly string[];
+  readonly nextToken?: string | readonly string[];
+}
+
+/** The page of a list that a query asks for. @throws RefusedError */
+export const pageFor = <T>(
+  list: string,
+  all: readonly T[],
+  nameOf: (item: T) => string,
+  { maxResults, nextToken }: Paging,
+): PageOf<T> =>
+  orRefuse(pageOf(list, all, nameOf, { maxResults: parameter(maxResults), nextToken: parameter(nextToken) }));
 
 /** A refusal on its way to the caller; the error handler sends it. */
 export class RefusedError extends Error {

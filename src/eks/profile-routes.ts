@@ -1,10 +1,9 @@
 /** The operations on Fargate profiles. */
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import { noCluster, noProfile } from '../core/eks/create.ts';
-import { pageOf } from '../core/eks/page.ts';
 import type { EksContext } from './context.ts';
 import { describeProfile } from './describe.ts';
-import { orRefuse, parameter, RefusedError } from './http.ts';
+import { orRefuse, pageFor, RefusedError } from './http.ts';
 import type { EksInstance } from './instance.ts';
 import { createProfile, deleteProfile, type Engine, storedProfile, updateProfile } from './profiles.ts';
 import {
@@ -67,9 +66,8 @@ export const profileRoutes = (server: EksInstance, context: EksContext, services
     },
     async ({ params, query }) => {
       here(params.name);
-      const request = { maxResults: parameter(query.maxResults), nextToken: parameter(query.nextToken) };
       const names = context.profiles.list().map(({ metadata }) => metadata.name);
-      const { items, nextToken } = orRefuse(pageOf(names, (name) => name, request));
+      const { items, nextToken } = pageFor('ListFargateProfiles', names, (name) => name, query);
       return { fargateProfileNames: [...items], nextToken };
     },
   );

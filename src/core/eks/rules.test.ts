@@ -60,7 +60,7 @@ describe('pageOf', () => {
           const seen: string[] = [];
           let nextToken: string | undefined;
           for (let pages = 0; pages < names.length + 2; pages++) {
-            const page = pageOf(names, (name) => name, { maxResults: String(size), nextToken });
+            const page = pageOf('names', names, (name) => name, { maxResults: String(size), nextToken });
             if (isRefusal(page)) throw new Error(page.message);
             expect(page.items.length).toBeLessThanOrEqual(size);
             seen.push(...page.items);
@@ -74,10 +74,26 @@ describe('pageOf', () => {
   });
 
   it('goes on after an item that is gone', () => {
-    const first = pageOf(['a', 'b', 'c'], (name) => name, { maxResults: '2' });
+    const first = pageOf('names', ['a', 'b', 'c'], (name) => name, { maxResults: '2' });
     if (isRefusal(first)) throw new Error(first.message);
-    const second = pageOf(['a', 'c', 'd'], (name) => name, { nextToken: first.nextToken ?? '' });
+    const second = pageOf('names', ['a', 'c', 'd'], (name) => name, { nextToken: first.nextToken ?? '' });
     expect(second).toEqual({ items: ['c', 'd'], nextToken: null });
+  });
+});
+
+describe('a token of pageOf', () => {
+  const all = ['a:b', 'c', 'd'];
+  const ask = (list: string, nextToken: string) => pageOf(list, all, (name) => name, { nextToken });
+
+  it('is good for the list that gave it, and for no other', () => {
+    const page = pageOf('x', all, (name) => name, { maxResults: '1' });
+    const token = isRefusal(page) ? '' : (page.nextToken ?? '');
+    expect(ask('x', token)).toEqual({ items: ['c', 'd'], nextToken: null });
+    for (const other of ['y', '']) expect(isRefusal(ask(other, token)), other).toBe(true);
+  });
+
+  it.each(['', 'x', 'eDph=', 'bm9ib2R5', '{}', '%00'])('is none of anybody: %j', (text) => {
+    expect(isRefusal(ask('x', text))).toBe(true);
   });
 });
 
