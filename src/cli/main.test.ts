@@ -51,7 +51,7 @@ describe('a reader that closes the pipe', () => {
     );
     const pod =
       'kind: Pod\nmetadata: {name: p, namespace: apps}\nspec: {containers: [{name: c, image: i}]}\n';
-    const pods = file('pods.yaml', Array.from({ length: 500 }, () => pod).join('---\n'));
+    const pods = file('pods.yaml', Array.from({ length: 100 }, () => pod).join('---\n'));
     const child = start('plan', '-f', pods, '--profiles', profiles, '-o', 'json');
     let complaint = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));

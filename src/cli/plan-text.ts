@@ -1,5 +1,6 @@
 /** A plan for people. */
 import { dump } from 'js-yaml';
+import type { PatchOperation } from '../core/json-patch.ts';
 import type { StartTimes } from '../core/plan/history.ts';
 import type { Plan } from '../core/plan/plan.ts';
 import { amount, field } from './output.ts';
@@ -60,9 +61,13 @@ const start = ({ start: times }: PlanLine): string =>
         `${times.medianSeconds} s as a rule, ${times.p90Seconds} s for the slowest tenth (of ${times.samples} starts)`,
       );
 
+/** An operation as it is written in a patch, without the quotes that only programs need. */
+const operation = (one: PatchOperation): string =>
+  'value' in one ? `${one.op} ${one.path} ${JSON.stringify(one.value)}` : `${one.op} ${one.path}`;
+
 const edits = ({ edits: list, fix, kind, namespace, name }: Plan): string => {
   const lines = list.map(({ clause, patch, caution, transient }) => {
-    const how = patch.map(({ op, path }) => `${op} ${path}`).join(', ');
+    const how = patch.map(operation).join(', ');
     if (transient) return `${clause}: it starts when that is there`;
     return `${clause}: ${how || 'no edit helps'}${caution === undefined ? '' : ` (${caution})`}`;
   });

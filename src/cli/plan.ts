@@ -69,22 +69,28 @@ const withNotes = (result: Plan, ...notes: readonly string[]): Plan => ({
   notes: [...result.notes, ...notes],
 });
 
+/** The plan, silent on subnets that only stand for those of the cluster. */
+const planAmong = (workload: Workload, near: Known): Plan => {
+  const result = planOne(workload, near);
+  return withNotes(near.subnetsKnown ? result : { ...result, subnets: [] }, ...near.notes);
+};
+
 const planWorkload = async (
   workload: Workload,
   near: Known,
   client: KubeClient | undefined,
 ): Promise<Plan> => {
   const known = client === undefined ? undefined : await stored(client, workload);
-  if (known === undefined) return withNotes(planOne(workload, near), ...near.notes);
+  if (known === undefined) return planAmong(workload, near);
   if ('pod' in known) {
     const { ownerReferences } = workload.pod.metadata;
     const metadata = { ...known.pod.metadata, ...(ownerReferences && { ownerReferences }) };
-    return withNotes(planOne({ ...workload, pod: { ...known.pod, metadata } }, near), ...near.notes);
+    return planAmong({ ...workload, pod: { ...known.pod, metadata } }, near);
   }
-  const result = planOne(workload, near);
+  const result = planAmong(workload, near);
   return 'invalid' in known
-    ? { ...withNotes(result, ...near.notes, `the API server refuses it: ${known.invalid}`), runs: false }
-    : withNotes(result, ...near.notes, known.note);
+    ? { ...withNotes(result, `the API server refuses it: ${known.invalid}`), runs: false }
+    : withNotes(result, known.note);
 };
 
 /** A malformed quantity does not say where it stands. */

@@ -34,6 +34,8 @@ import { liveRoles } from './roles.ts';
 export interface Known extends Surroundings {
   readonly microVMs: readonly MicroVM[];
   readonly groupPolicies: readonly SecurityGroupPolicy[];
+  /** Whether the subnets are those of the cluster, and none that stand for them. */
+  readonly subnetsKnown: boolean;
   readonly notes: readonly string[];
 }
 
@@ -137,6 +139,7 @@ export const liveSurroundings = async (client: KubeClient): Promise<Known> => {
     groups: knowledge({ ...groups, machines }, network),
     groupPolicies: groups.policies,
     roles: known.roles,
+    subnetsKnown: true,
     notes: [
       ...(facts === undefined ? ['the room of the hosts is not known and counts as enough'] : []),
       ...known.notes,

@@ -13,6 +13,7 @@ import { FACTS, parseFacts } from '../core/facts.ts';
 import { API_VERSION } from '../core/names.ts';
 import type { Document } from './documents.ts';
 import { knowledge } from './groups.ts';
+import { profileProblem } from './profile-problem.ts';
 import { withRolesOf } from './roles.ts';
 import { among, claimsIn, type Known, occupancyOf, UNKNOWN_FACTS, withNetwork } from './surroundings.ts';
 
@@ -44,13 +45,10 @@ const assumed =
   });
 
 const checkProfiles = (profiles: readonly FargateProfile[]): void => {
-  for (const { metadata, spec } of profiles) {
-    const good =
-      Array.isArray(spec?.selectors) && spec.selectors.every((s) => typeof s?.namespace === 'string');
-    if (typeof metadata?.name !== 'string' || !good)
-      throw new Error(
-        `FargateProfile ${metadata?.name ?? 'without a name'}: spec.selectors needs namespaces`,
-      );
+  for (const profile of profiles) {
+    const problem = profileProblem(profile);
+    if (problem !== undefined)
+      throw new Error(`FargateProfile ${profile.metadata?.name ?? 'without a name'}: ${problem}`);
   }
 };
 
@@ -61,7 +59,8 @@ const checkProfiles = (profiles: readonly FargateProfile[]): void => {
  */
 export const toldSurroundings = (documents: readonly Document[]): Known => {
   const profiles = [...ofKind<FargateProfile>(documents, 'FargateProfile'), ...documents.flatMap(fromEks)];
-  if (profiles.length === 0) throw new Error('the profiles file has no FargateProfile');
+  if (profiles.length === 0)
+    throw new Error('the file of --profiles has no FargateProfile: put those of the cluster into it');
   checkProfiles(profiles);
   const told = ofKind<Subnet>(documents, 'Subnet');
   const names = [...new Set(profiles.flatMap(({ spec }) => spec.subnets ?? ['any']))];
@@ -97,6 +96,7 @@ export const toldSurroundings = (documents: readonly Document[]): Known => {
     ...(groups.groups.length > 0 && { groupExists: among(groups.groups) }),
     groups: knowledge({ ...groups, machines }, network),
     groupPolicies: groups.policies,
+    subnetsKnown: told.length > 0,
     notes: told.length > 0 ? [] : ['subnets are not known and count as having room'],
   };
 };

@@ -189,6 +189,15 @@ describe('a plan', () => {
     });
   });
 
+  it('tells of gates, which hold a pod back that would run', () => {
+    expect(
+      planned(deployment({ ...container(), schedulingGates: [{ name: 'example.com/hold' }] })),
+    ).toMatchObject({
+      runs: true,
+      notes: ['it waits for its scheduling gates: example.com/hold'],
+    });
+  });
+
   it('tells of the port that is the kubelet’s', () => {
     expect(planned(deployment(container({ args: ['--secure-port=10250'] }))).notes).toEqual([
       "container c listens on port 10250, which is the kubelet's on the pod's own address; use another, such as 10251",

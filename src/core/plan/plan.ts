@@ -28,6 +28,7 @@ import { capacityProvisioned, type Sizing, sizeFor } from '../sizing/size.ts';
 import { refusal, violationsOf } from '../validation/validate.ts';
 import type { Claims } from '../validation/volumes.ts';
 import { type Edit, editsFor } from './edits.ts';
+import { heldBack } from './gates.ts';
 import { portCollisions } from './ports.ts';
 import { selectionEdits } from './selection-edits.ts';
 import { type Workload, workloadOf } from './workload.ts';
@@ -295,6 +296,7 @@ export const plan = (workload: Workload, near: Surroundings): Plan => {
   const subnets = roomIn(profile, near);
   const edits = profile === undefined && kind !== 'DaemonSet' ? [] : obstacles(workload, profile, near);
   const outcome = outcomeOf(workload, matcher, profile, near);
+  const held = heldBack(pod);
   const requests = requestsOf(pod);
   const sizing = sizeFor(requests);
   const size = 'ok' in sizing ? sizing.ok : null;
@@ -317,7 +319,7 @@ export const plan = (workload: Workload, near: Surroundings): Plan => {
     edits,
     subnets,
     ...groupsPart(matcher, workload, near),
-    notes: [...outcome.notes, ...portCollisions(pod)],
+    notes: [...outcome.notes, ...(held === undefined ? [] : [held]), ...portCollisions(pod)],
     sidecars: kind === 'DaemonSet' ? sidecarsOf(workload, edits) : null,
   };
 };

@@ -7,6 +7,7 @@ import type { ObjectMeta, Pod } from '../pod.ts';
 import { describeMatch, type Explanation, explain } from '../profile/explain.ts';
 import { Matcher, matchPod } from '../profile/match.ts';
 import { decide } from '../scheduling/decide.ts';
+import { heldBack } from './gates.ts';
 import { type Step, timeline } from './history.ts';
 import type { Surroundings } from './plan.ts';
 
@@ -59,8 +60,8 @@ const notOurs = (pod: Pod, namespace: string, { profiles }: Surroundings): strin
 
 /** What a pod of ours waits for that has no machine. */
 const unplaced = (pod: Pod, namespace: string, near: Surroundings): string => {
-  const gates = (pod.spec.schedulingGates ?? []).map(({ name }) => name);
-  if (gates.length > 0) return `it waits for its scheduling gates: ${gates.join(', ')}`;
+  const held = heldBack(pod);
+  if (held !== undefined) return held;
   if (pod.spec.nodeName) return `it is on node ${pod.spec.nodeName}, whose machine is gone`;
   const { profiles, claims, ...rest } = near;
   const verdict = decide({ ...rest, pod, profiles: new Matcher(profiles), claims: claims(namespace) });
