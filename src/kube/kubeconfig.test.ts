@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -79,7 +79,8 @@ describe('loadKubeconfig', () => {
     ['no such context', kubeconfig({ current: 'absent' }), /config: there is no context named "absent"/],
     ['no such cluster', kubeconfig({ current: 'nowhere' }), /there is no cluster named "missing"/],
     ['no server', kubeconfig({ cluster: 'server: ""' }), /the cluster has no valid `server` URL/],
-    ['a plug-in', kubeconfig({ user: 'exec: {command: aws}' }), /`exec` of the user is not supported/],
+    ['a plugin without a command', kubeconfig({ user: 'exec: {}' }), /`exec` names no command/],
+    ['a way to log in', kubeconfig({ user: 'username: a' }), /`username` of the user is not supported/],
     [
       'unverified TLS',
       kubeconfig({ cluster: 'server: https://a, insecure-skip-tls-verify: true' }),
@@ -107,5 +108,68 @@ describe('loadKubeconfig', () => {
     expect(header()).toBe('Bearer one');
     now = 60_000;
     expect(header()).toBe('Bearer two');
+  });
+
+  describe('with a credential plugin', () => {
+    const user = (script: string, more = ''): string => {
+      writeFileSync(join(folder, 'plugin'), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      return kubeconfig({
+        user: `exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: ./plugin, args: [get, token]${more}}`,
+      });
+    };
+    const printing = (status: object): string =>
+      `echo '${JSON.stringify({ kind: 'ExecCredential', status })}'`;
+
+    it('asks it with its arguments, variables and what kubectl tells it', () => {
+      const config = load(
+        user(
+          `echo "$0 $* $REGION $KUBERNETES_EXEC_INFO" >'${folder}/asked'; ${printing({ token: 'secret' })}`,
+          ', env: [{name: REGION, value: local-1}]',
+        ),
+      );
+      expect(authorization(config)()).toBe('Bearer secret');
+      expect(readFileSync(join(folder, 'asked'), 'utf8').trim()).toBe(
+        `${join(folder, 'plugin')} get token local-1 ` +
+          '{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","spec":{"interactive":false}}',
+      );
+    });
+
+    it('asks it again a minute before the token ends, and not before', () => {
+      const status = {
+        token: 'secret',
+        expirationTimestamp: new Date(Date.now() + 14 * 60_000).toISOString(),
+      };
+      let now = 0;
+      const header = authorization(
+        load(user(`echo again >>'${folder}/times'; ${printing(status)}`)),
+        () => now,
+      );
+      const times = () => readFileSync(join(folder, 'times'), 'utf8').trim().split('\n').length;
+      header();
+      now = 12 * 60_000;
+      header();
+      expect(times()).toBe(1);
+      now = 13 * 60_000;
+      header();
+      expect(times()).toBe(2);
+    });
+
+    it.each([
+      ['it fails', 'echo no network >&2; exit 3', /plugin get token ended with code 3: no network/],
+      ['it prints something else', 'echo hello', /plugin get token prints no ExecCredential with a token/],
+      ['it gives no token', printing({}), /prints no ExecCredential with a token/],
+      [
+        'its token has no right end',
+        printing({ token: 't', expirationTimestamp: 'soon' }),
+        /prints no time as the end of its token/,
+      ],
+    ])('says so when %s', (_, script, message) => {
+      expect(() => authorization(load(user(script)))()).toThrow(message);
+    });
+
+    it('says so when there is none', () => {
+      const config = load(kubeconfig({ user: 'exec: {command: no-such-plugin}' }));
+      expect(() => authorization(config)()).toThrow(/plugin no-such-plugin does not run: .*ENOENT/);
+    });
   });
 });

@@ -4,11 +4,12 @@ import { dirname, resolve } from 'node:path';
 import { CORE_SCHEMA, load } from 'js-yaml';
 import { isObject, type JsonObject } from '../core/json.ts';
 import type { KubeConfig } from './credentials.ts';
+import type { ExecPlugin } from './exec-plugin.ts';
 
 /** Ways of a kubeconfig to authenticate or connect that this client does not have. */
 const UNSUPPORTED = {
   cluster: ['insecure-skip-tls-verify', 'proxy-url'],
-  user: ['exec', 'auth-provider', 'username', 'password', 'as'],
+  user: ['auth-provider', 'username', 'password', 'as'],
 } as const;
 
 /**
@@ -41,7 +42,21 @@ const configOf = (document: unknown, folder: string): KubeConfig => {
     key: pem(user, 'client-key', folder),
     token: text(user, 'token'),
     tokenFile: tokenFile === undefined ? undefined : resolve(folder, tokenFile),
+    exec: user['exec'] == null ? undefined : plugin(fieldsOf(user['exec'], '`exec`'), folder),
   });
+};
+
+/** A command with a slash is relative to the kubeconfig's folder, as in kubectl; any other is on the PATH. */
+const plugin = (fields: JsonObject, folder: string): ExecPlugin => {
+  const command = text(fields, 'command');
+  if (command === undefined) throw new Error('`exec` names no command');
+  const { args, env } = fields;
+  return {
+    apiVersion: text(fields, 'apiVersion') ?? 'client.authentication.k8s.io/v1',
+    command: command.includes('/') ? resolve(folder, command) : command,
+    args: Array.isArray(args) ? args.map(String) : [],
+    env: Object.fromEntries((Array.isArray(env) ? env : []).map(({ name, value }) => [name, String(value)])),
+  };
 };
 
 /** What the list of contexts, clusters or users has under a name. */
