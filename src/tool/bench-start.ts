@@ -3,7 +3,7 @@
  * with everything prepared beforehand (Node, binding, certificates, directory, namespace), so that nothing of
  * the product is on the path. Product and baseline alternate, so that a noisy host is noisy for both.
  */
-import { fargateProfiles, microVMs, namespaces, nodes, pods, serviceAccounts } from '../api/resources.ts';
+import { fargateProfiles, microVMs, namespaces, nodes, pods } from '../api/resources.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { places, REGION, REGISTRY, SUBNETS } from '../cluster/plan.ts';
 import { machineDirectory } from '../compute/local/directory.ts';
@@ -14,6 +14,7 @@ import { type ClusterFacts, seedFiles } from '../compute/render/seed.ts';
 import { openFirewall } from '../core/firewall/open.ts';
 import { STAGES, type Stage } from '../core/machine/life.ts';
 import type { Machine } from '../core/machine/machine.ts';
+import { machineName } from '../core/machine/microvm.ts';
 import { nodeNameOf, nodeOf } from '../core/machine/node.ts';
 import { API_VERSION } from '../core/names.ts';
 import type { Pod } from '../core/pod.ts';
@@ -25,6 +26,7 @@ import { KubeClient } from '../kube/client.ts';
 import { loadKubeconfig } from '../kube/kubeconfig.ts';
 import { credentials } from '../lifecycle/credentials.ts';
 import { BUSYBOX_REFERENCE } from './images.ts';
+import { untilAccount, untilLive } from './ready.ts';
 
 /** What was measured; times are medians in seconds. */
 export interface StartReport {
@@ -110,10 +112,7 @@ const makeNamespaces = async (client: KubeClient): Promise<void> => {
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name } },
       apply,
     );
-    await until(() => client.get(serviceAccounts, { namespace: name, name: 'default' }), {
-      limitMs: 30_000,
-      what: `the default service account of ${name}`,
-    });
+    await untilAccount(client, name);
   }
   const profile = {
     apiVersion: API_VERSION,
@@ -122,13 +121,7 @@ const makeNamespaces = async (client: KubeClient): Promise<void> => {
     spec: { selectors: [{ namespace: PRODUCT }] },
   };
   await client.patch(fargateProfiles, { name: PRODUCT }, profile, apply);
-  await until(
-    async () => (await client.get(fargateProfiles, { name: PRODUCT })).status?.status === 'ACTIVE',
-    {
-      limitMs: 30_000,
-      what: `the selectors of profile ${PRODUCT} to be live`,
-    },
-  );
+  await untilLive(client, PRODUCT);
 };
 
 const podOf = (namespace: string, name: string, spec: Partial<Pod['spec']> = {}): Pod => ({
@@ -170,7 +163,7 @@ const startByProduct = async (
   const { metadata } = await client.create(pods, podOf(PRODUCT, name));
   await untilRunning(client, PRODUCT, name);
   const seconds = secondsSince(started);
-  const machine = `vm-${metadata.uid}`;
+  const machine = machineName(metadata.uid ?? '');
   const times = await until(
     async () => {
       const { status } = await client.get(microVMs, { name: machine });
@@ -241,7 +234,7 @@ const startByHand = async (run: number, bench: Bench, client: KubeClient): Promi
 const machineByHand = ({ metadata }: Pod, run: number, { image }: Site): Machine => {
   const [{ name: subnet, zone }] = SUBNETS;
   return {
-    name: `vm-${metadata.uid}`,
+    name: machineName(metadata.uid ?? ''),
     pod: { namespace: BASELINE, name: metadata.name ?? '', uid: metadata.uid ?? '' },
     profile: BASELINE,
     size: SIZE,

@@ -1,7 +1,7 @@
 /** The demonstration at the end of `./tool up`: a profile, a Deployment, and what became of it. */
 
 import type { MicroVM } from '../api/micro-vm.ts';
-import { fargateProfiles, microVMs, pods } from '../api/resources.ts';
+import { microVMs, pods } from '../api/resources.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { REGISTRY } from '../cluster/plan.ts';
 import { API_VERSION, CAPACITY_ANNOTATION } from '../core/names.ts';
@@ -14,6 +14,7 @@ import { KubeClient } from '../kube/client.ts';
 import { loadKubeconfig } from '../kube/kubeconfig.ts';
 import { BUSYBOX_REFERENCE } from './images.ts';
 import { duration } from './progress.ts';
+import { untilLive } from './ready.ts';
 
 /** Namespace and profile of the demonstration. */
 const DEMO = 'demo';
@@ -45,13 +46,6 @@ spec:
           command: [sh, -c, 'echo "hello from $(hostname), boot $(cat /proc/sys/kernel/random/boot_id)"; exec sleep 1000000000']
           resources: {requests: {cpu: 250m, memory: 128Mi}}
 `;
-
-/** Admission decides once: a pod that comes before the profile's selectors are live would stay off Fargate. */
-const untilLive = (client: KubeClient): Promise<unknown> =>
-  until(async () => (await client.get(fargateProfiles, { name: DEMO })).status?.status === 'ACTIVE', {
-    limitMs: 60_000,
-    what: `the selectors of profile ${DEMO} to be live`,
-  });
 
 /** A pod that runs, with its machine. */
 interface Shown {
@@ -142,7 +136,7 @@ export const runDemo = async (cluster: Cluster, kubectl: string, onProgress: OnP
   try {
     const found = await step(onProgress, 'a pod on a node of its own', async (note) => {
       await applyManifests(client, parseManifests(profile()), 'cloister-demo');
-      await untilLive(client);
+      await untilLive(client, DEMO);
       await applyManifests(client, parseManifests(deployment()), 'cloister-demo');
       return awaitRunning(client, note);
     });

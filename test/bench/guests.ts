@@ -8,13 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { machineOf } from '../../src/api/micro-vm.ts';
-import { fargateProfiles, microVMs, pods, serviceAccounts } from '../../src/api/resources.ts';
+import { microVMs, pods } from '../../src/api/resources.ts';
 import { publishImage } from '../../src/cluster/basics.ts';
 import type { Cluster } from '../../src/cluster/cluster.ts';
 import type { Entry } from '../../src/cluster/image.ts';
 import { REGISTRY, VPC_CIDR } from '../../src/cluster/plan.ts';
 import { stopCluster } from '../../src/cluster/stop.ts';
 import { machineNamespace } from '../../src/compute/local/prepare.ts';
+import { machineName } from '../../src/core/machine/microvm.ts';
 import { KUBELET_PORT } from '../../src/core/machine/node.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import type { Pod } from '../../src/core/pod.ts';
@@ -27,6 +28,7 @@ import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient, orNothing } from '../../src/kube/client.ts';
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { busyboxImage } from '../../src/tool/images.ts';
+import { untilAccount, untilLive } from '../../src/tool/ready.ts';
 import { DEFAULTS, locate } from '../../src/tool/settings.ts';
 import { bringUp } from '../../src/tool/up.ts';
 import { foldersOf, librariesOf } from '../support/linked.ts';
@@ -129,14 +131,8 @@ const prepareNamespace = async (client: KubeClient): Promise<void> => {
     },
   ];
   await applyManifests(client, objects, 'cloister-bench');
-  await until(async () => (await client.get(fargateProfiles, { name: NS })).status?.status === 'ACTIVE', {
-    limitMs: 60_000,
-    what: `the selectors of profile ${NS} to be live`,
-  });
-  await until(() => client.get(serviceAccounts, { namespace: NS, name: 'default' }), {
-    limitMs: 60_000,
-    what: `the default service account of ${NS}`,
-  });
+  await untilLive(client, NS);
+  await untilAccount(client, NS);
 };
 
 const createPod = (client: KubeClient, name: string, args: readonly string[]): Promise<Pod> =>
@@ -165,7 +161,7 @@ const running = (client: KubeClient, name: string): Promise<unknown> =>
 
 /** The pod's machine, as soon as it has a place. */
 const guestOf = async (client: KubeClient, { metadata }: Pod): Promise<Guest> => {
-  const name = `vm-${metadata.uid}`;
+  const name = machineName(metadata.uid ?? '');
   const microVM = await until(() => orNothing(client.get(microVMs, { name })), {
     limitMs: LIMIT_MS,
     what: `${name} to be placed`,

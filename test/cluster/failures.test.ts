@@ -14,6 +14,7 @@ import { readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provid
 import { API_VERSION } from '../../src/core/names.ts';
 import type { PodSpec } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
+import { untilLive } from '../../src/tool/ready.ts';
 import { ensureFargate, podIn, startProduct, type TestProduct } from '../support/product.ts';
 
 /** Comes before the other profiles, all of which match its pods. */
@@ -78,8 +79,7 @@ const createProfile = async (name: string, spec: { subnets?: string[]; podExecut
     metadata: { name },
     spec: { selectors: [{ namespace: NS }], ...spec },
   });
-  const active = async () => (await client.get(fargateProfiles, { name })).status?.status === 'ACTIVE';
-  await until(active, { limitMs: 30_000, what: `profile ${name} to be ACTIVE` });
+  await untilLive(client, name);
 };
 
 /** Waits until the scheduler knows what the subnet is like. */

@@ -14,7 +14,6 @@ import {
   nodes,
   pods,
   securityGroups,
-  serviceAccounts,
   subnets,
 } from '../../src/api/resources.ts';
 import { fakeKubelets } from '../../src/compute/fake/kubelets.ts';
@@ -25,6 +24,7 @@ import { until } from '../../src/host/wait.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import type { BalancingConfig, ControllerConfig, EksConfig } from '../../src/main/config.ts';
 import { installBalancing, installProduct } from '../../src/main/install.ts';
+import { untilAccount, untilLive } from '../../src/tool/ready.ts';
 import { end, freePorts, launch, type Program, startApiServer, type TestApiServer } from './apiserver.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { component } from './run.ts';
@@ -293,14 +293,8 @@ export const ensureFargate = async (client: KubeClient, name: string): Promise<v
     everyMs: 200,
     what: `profile ${name} to be accepted`,
   });
-  await until(async () => (await client.get(fargateProfiles, { name })).status?.status === 'ACTIVE', {
-    limitMs: 30_000,
-    what: `profile ${name} to be ACTIVE`,
-  });
-  await until(() => client.get(serviceAccounts, { namespace: name, name: 'default' }), {
-    limitMs: 30_000,
-    what: 'the default service account',
-  });
+  await untilLive(client, name);
+  await untilAccount(client, name);
 };
 
 /** Security groups that let everything through. */
