@@ -1,7 +1,7 @@
 /** How profiles are printed: tables for people, JSON and YAML in the shapes of the API. */
 import { dump } from 'js-yaml';
 import type { ProfileDescription } from '../eks/schemas.ts';
-import { field } from './output.ts';
+import { field, table } from './output.ts';
 
 const FORMATS = ['table', 'json', 'yaml'] as const;
 
@@ -20,19 +20,6 @@ const selectorText = ({ namespace, labels }: ProfileDescription['selectors'][num
     : `${namespace}:${Object.entries(labels)
         .map(([key, value]) => `${key}=${value}`)
         .join(',')}`;
-
-/** Columns that are as wide as their widest cell. */
-const table = (rows: readonly (readonly string[])[]): string => {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('   ')
-      .trimEnd();
-  return rows.map((row) => `${line(row)}\n`).join('');
-};
 
 const details = (profile: ProfileDescription): string =>
   [

@@ -66,7 +66,7 @@ export const componentVersions = (minor: string): Readonly<Record<string, string
   Object.fromEntries(recipes(minor).map((recipe) => [recipe.folder, pin(recipe, '').version]));
 
 /** Files that a components folder must hold; `cni/…` ones below a folder of that name. */
-export const componentFiles = (minor: string): readonly string[] =>
+const componentFiles = (minor: string): readonly string[] =>
   recipes(minor).flatMap((recipe) => recipe.programs.map((program) => program.file));
 
 /**

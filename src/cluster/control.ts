@@ -40,7 +40,7 @@ const hostResolvers = (): readonly string[] => {
 };
 
 /** Starts a program in NAME-control unless it runs. */
-export const startPart = async (name: string, state: string, part: processes.Part): Promise<void> => {
+const startPart = async (name: string, state: string, part: processes.Part): Promise<void> => {
   const [program, args] = inNamespace(namespaces(name).control, part.program, part.args);
   await startDaemon({
     name: part.name,

@@ -42,7 +42,7 @@ const KERNEL_TUNABLES = {
  * and keeps its three programs running, as a service manager would.
  * Arguments: stage, the node's state folder, the folder of programs, one control group per hierarchy.
  */
-export const nodeInit = (): string => `set -eu
+const nodeInit = (): string => `set -eu
 stage=$1 state=$2 programs=$3
 shift 3
 case $stage in

@@ -44,7 +44,7 @@ export const NEEDS: readonly Need[] = [
 ];
 
 /** What building the components needs besides Go. */
-export const BUILD_NEEDS: readonly Need[] = [
+const BUILD_NEEDS: readonly Need[] = [
   { package: 'gcc', purpose: 'linking runc' },
   { package: 'libc6-dev', purpose: 'linking runc' },
   { package: 'libseccomp-dev', purpose: 'seccomp filters in runc' },
@@ -52,7 +52,7 @@ export const BUILD_NEEDS: readonly Need[] = [
 ];
 
 /** What the tests need besides. */
-export const TEST_NEEDS: readonly Need[] = [
+const TEST_NEEDS: readonly Need[] = [
   { package: 'procps', purpose: 'pgrep: finding processes of machines' },
   { package: 'python3-venv', purpose: 'AWS clients from PyPI, in a folder of their own' },
 ];

@@ -88,7 +88,7 @@ const pushManifest = async (
  * The manifest to push: the layout's only one, or the one for linux/amd64. An index whose other platforms
  * were left out of the archive, as `docker save` does, counts as its linux/amd64 part.
  */
-export const chooseManifest = (layout: string): Descriptor => {
+const chooseManifest = (layout: string): Descriptor => {
   const present = ({ digest }: Descriptor): boolean => existsSync(blobPath(layout, digest));
   const choose = (candidates: readonly Descriptor[]): Descriptor => {
     const amd64 = ({ platform }: Descriptor): boolean =>

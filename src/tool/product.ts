@@ -81,7 +81,7 @@ const eksConfig = (state: string): EksConfig => {
 };
 
 /** What the controller of an embedded cluster is told. */
-export const controllerConfig = (
+const controllerConfig = (
   { name, state }: Pick<Cluster, 'name' | 'state'>,
   image: string,
   acceleration: 'kvm' | 'tcg',

@@ -1,5 +1,5 @@
 /** Showing progress to people: one line per step with its time; on a terminal the running steps move. */
-import type { OnProgress } from '../host/progress.ts';
+import type { OnProgress, ProgressEvent } from '../host/progress.ts';
 
 /** A step that runs. */
 interface Running {
@@ -27,6 +27,13 @@ export interface Display {
   stop(): void;
 }
 
+/** Brings what is known of running steps up to date. */
+const follow = (running: Map<string, Running>, event: ProgressEvent, now: number): void => {
+  if (event.kind === 'start') running.set(event.step, { started: now, note: '', said: now });
+  else if (event.kind === 'note') Object.assign(running.get(event.step) ?? {}, { note: event.text });
+  else running.delete(event.step);
+};
+
 /** Output as lines only: for logs. */
 const plain = (write: (text: string) => void, now: () => number): Display => {
   const running = new Map<string, Running>();
@@ -39,12 +46,9 @@ const plain = (write: (text: string) => void, now: () => number): Display => {
   }, 1_000).unref();
   return {
     onProgress: (event) => {
-      if (event.kind === 'start') running.set(event.step, { started: now(), note: '', said: now() });
-      else if (event.kind === 'note') Object.assign(running.get(event.step) ?? {}, { note: event.text });
-      else {
-        running.delete(event.step);
+      follow(running, event, now());
+      if (event.kind === 'end')
         write(`${event.failed ? 'FAILED' : 'done  '} ${event.step}, ${duration(event.ms)}\n`);
-      }
     },
     stop: () => clearInterval(timer),
   };
@@ -63,14 +67,11 @@ const lively = (write: (text: string) => void, columns: () => number, now: () =>
   const timer = setInterval(draw, REDRAW_MS).unref();
   return {
     onProgress: (event) => {
-      if (event.kind === 'start') running.set(event.step, { started: now(), note: '', said: now() });
-      else if (event.kind === 'note') Object.assign(running.get(event.step) ?? {}, { note: event.text });
-      else {
-        running.delete(event.step);
+      follow(running, event, now());
+      if (event.kind === 'end')
         write(
           `${clear}${event.failed ? '\u001b[31m✗\u001b[0m' : '\u001b[32m✓\u001b[0m'} ${event.step} ${duration(event.ms)}\n`,
         );
-      }
       draw();
     },
     stop: () => {

@@ -1,23 +1,8 @@
 /** `./tool status`: what of a cluster runs. */
-
+import { table } from '../cli/output.ts';
 import { places } from '../cluster/plan.ts';
 import { type ClusterStatus, clusterStatus } from '../cluster/status.ts';
 import { locate } from './settings.ts';
-
-/** Rows as a table, columns as wide as their longest cell. */
-export const table = (rows: readonly (readonly string[])[]): string => {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  );
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('   ')
-        .trimEnd(),
-    )
-    .join('\n');
-};
 
 const rowsOf = (status: ClusterStatus): readonly (readonly string[])[] => {
   const state = (pid: number | undefined): readonly string[] =>
@@ -51,5 +36,5 @@ export const status = (flags: { readonly name: string }): void => {
       ? `Remains of a cluster ${name} without its state folder: remove them with \`./tool down\`.`
       : `Cluster ${name}: Kubernetes ${record.kubernetesVersion}, ${record.nodes ? 'with' : 'without'} an ordinary node, ` +
         `${record.egress ? 'with' : 'without'} egress; kubeconfig ${places(state).adminKubeconfig}`;
-  process.stdout.write(`${head}\n\n${table(rowsOf(found))}\n`);
+  process.stdout.write(`${head}\n\n${table(rowsOf(found))}`);
 };

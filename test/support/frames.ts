@@ -139,7 +139,7 @@ const crc32c = (bytes: Buffer): Buffer => {
 };
 
 /** The INIT that begins an SCTP association (RFC 9260, section 3.3.2). */
-export const sctpInit = (from: number, to: number): Buffer => {
+const sctpInit = (from: number, to: number): Buffer => {
   const chunk = hex('01000014 00000001 0000ffff 0001 0001 00000001');
   const packet = Buffer.concat([number16(from), number16(to), number32(0), number32(0), chunk]);
   crc32c(packet).copy(packet, 8);

@@ -41,8 +41,7 @@ type FakeNoted = Omit<Noted, 'last'> & { readonly last: string };
 const SUFFIX = '.json';
 
 /** Path of a machine's file. */
-export const fakeMachineFile = (directory: string, name: string): string =>
-  join(directory, `${name}${SUFFIX}`);
+const fakeMachineFile = (directory: string, name: string): string => join(directory, `${name}${SUFFIX}`);
 
 /** Reads a machine's file; undefined when there is none. */
 export const readFakeMachine = (directory: string, name: string): FakeMachine | undefined => {

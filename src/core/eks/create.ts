@@ -96,7 +96,7 @@ const invalid = (message: string, clusterName: string, fargateProfileName: strin
 const BUSY: readonly ProfileStatus[] = ['CREATING', 'DELETING'];
 
 /** The refusal while another profile changes (spec/fargate.md §1.3, §1.6). */
-export const busyWith = (
+const busyWith = (
   verb: 'create' | 'delete' | 'update',
   cluster: string,
   profile: string,

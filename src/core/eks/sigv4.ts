@@ -36,7 +36,7 @@ export interface Claim {
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 const TERMINATOR = 'aws4_request';
 /** How far the clocks of caller and server may differ, and so how long a signature can be replayed. */
-export const WINDOW_MS = 5 * 60_000;
+const WINDOW_MS = 5 * 60_000;
 /** Longest validity of the query form, seconds: a week. */
 const LONGEST_EXPIRY = 604_800;
 

@@ -14,7 +14,7 @@ export interface GroupPolicy {
 }
 
 /** Most groups that a pod on Fargate can have. */
-export const MOST_GROUPS = 5;
+const MOST_GROUPS = 5;
 
 /** "A pod with label eks.amazonaws.com/fargate-profile (any value, not hostNetwork) is a Fargate pod". */
 export const isFargatePod = ({ metadata, spec }: Pod): boolean =>

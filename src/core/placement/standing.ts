@@ -12,8 +12,8 @@ import {
 } from './subnets.ts';
 
 /** Condition types. */
-export const DNS_READY = 'DNSReady';
-export const USABLE = 'Usable';
+const DNS_READY = 'DNSReady';
+const USABLE = 'Usable';
 export const NETWORK_READY = 'NetworkReady';
 
 const verdict = (type: string, reason: string, problem: string | undefined, well: string): Verdict =>

@@ -50,7 +50,7 @@ const child = (value: unknown, ...path: readonly string[]): unknown =>
   path.reduce((at, key) => (isObject(at) ? at[key] : undefined), value);
 
 /** Whether the object is of a kind that makes pods. */
-export const isWorkload = (object: JsonObject): boolean => Object.hasOwn(TEMPLATES, String(object['kind']));
+const isWorkload = (object: JsonObject): boolean => Object.hasOwn(TEMPLATES, String(object['kind']));
 
 const count = (value: unknown, otherwise: number): number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : otherwise;

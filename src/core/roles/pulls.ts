@@ -6,7 +6,7 @@
 /** Annotation with the ARN of the role that a Secret is for; service accounts name theirs by it, too. */
 export const ROLE_ANNOTATION = 'eks.amazonaws.com/role-arn';
 /** Annotation with the base URL of the registry, where that is not https under its own name. */
-export const ENDPOINT_ANNOTATION = 'cloister.dev/registry-endpoint';
+const ENDPOINT_ANNOTATION = 'cloister.dev/registry-endpoint';
 /** Type of such Secrets, and the entry that holds the document. */
 export const PULL_SECRET_TYPE = 'kubernetes.io/dockerconfigjson';
 const ENTRY = '.dockerconfigjson';

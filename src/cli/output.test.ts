@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { table } from './status.ts';
+import { table } from './output.ts';
 
 test('columns are as wide as their longest cell, and lines end without blanks', () => {
   expect(
@@ -8,5 +8,5 @@ test('columns are as wide as their longest cell, and lines end without blanks', 
       ['port', 'a-long-one', ''],
       ['program', 'a', 'b'],
     ]),
-  ).toBe('WHAT      NAME         X\nport      a-long-one\nprogram   a            b');
+  ).toBe('WHAT      NAME         X\nport      a-long-one\nprogram   a            b\n');
 });
