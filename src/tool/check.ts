@@ -33,6 +33,7 @@ const CHECKS: readonly Check[] = [
   { name: 'lint', run: () => program('oxlint', ['--type-aware', '--deny-warnings', 'src', 'test']) },
   { name: 'format', run: () => program('biome', ['check', '--error-on-warnings', '.']) },
   { name: 'unused code', run: () => program('knip', ['--no-progress']) },
+  { name: 'code that only tests use', run: () => program('knip', ['--no-progress', '--production']) },
   {
     name: 'links',
     run: async () => {

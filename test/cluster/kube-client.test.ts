@@ -1,12 +1,10 @@
 /** The client, and what is built on it, against a real API server. */
-import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type ConfigMap,
   configMaps,
   customResourceDefinitions,
   events,
-  leases,
   namespaces,
   nodes,
   pods,
@@ -14,7 +12,6 @@ import {
   serviceAccounts,
   type TokenRequest,
 } from '../../src/api/resources.ts';
-import { until } from '../../src/host/wait.ts';
 import { applyManifests, parseManifests } from '../../src/kube/apply.ts';
 import {
   type ApiError,
@@ -25,7 +22,6 @@ import {
   KubeClient,
 } from '../../src/kube/client.ts';
 import { eventRecorder } from '../../src/kube/events.ts';
-import { type Leadership, takePart } from '../../src/kube/leader.ts';
 import { startApiServer, type TestApiServer } from '../support/apiserver.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 
@@ -249,46 +245,4 @@ describe('eventRecorder', () => {
     const found = await client.list(events, { fieldSelector: 'involvedObject.name=n1' });
     expect(found).toMatchObject([{ reason: 'Seen', metadata: { namespace: 'default' } }]);
   });
-});
-
-describe('takePart', () => {
-  const log = pino({ enabled: false });
-  const timing = { leaseMs: 3_000, renewLimitMs: 2_000, retryMs: 200 };
-  const lease = { namespace: 'default', name: 'leader' };
-
-  it('has one leader at a time, and another when it stops or loses the API server', async () => {
-    const proxy = await startFaultProxy(server.config.server);
-    const cutOff = new KubeClient({ ...server.config, server: proxy.url });
-    const told: string[] = [];
-    const join = (identity: string, via: KubeClient): Leadership =>
-      takePart({
-        client: via,
-        lease,
-        identity,
-        onElected: () => told.push(`${identity} leads`),
-        onLost: () => told.push(`${identity} lost`),
-        log,
-        timing,
-      });
-    const leads = (who: Leadership, what: string) =>
-      until(() => who.isLeader(), { limitMs: 20_000, everyMs: 5, what });
-
-    const a = join('a', client);
-    await leads(a, 'a to lead');
-    const b = join('b', cutOff);
-    await a.stop();
-    await leads(b, 'b to lead after a has stopped');
-    const c = join('c', client);
-    proxy.silence();
-    await until(() => !b.isLeader(), { limitMs: 10_000, everyMs: 5, what: 'b to give up' });
-    expect(told).toEqual(['a leads', 'b leads', 'b lost']);
-    await leads(c, 'c to lead after b has fallen silent');
-    proxy.cut(); // ends the request that b still waits for
-    await b.stop();
-    await c.stop();
-    expect(told).toEqual(['a leads', 'b leads', 'b lost', 'c leads']);
-    expect((await client.get(leases, lease)).spec).toMatchObject({ leaseTransitions: 2 });
-    await cutOff.close();
-    await proxy.close();
-  }, 60_000);
 });

@@ -16,7 +16,6 @@ import {
   securityGroups,
   subnets,
 } from '../../src/api/resources.ts';
-import { fakeKubelets } from '../../src/compute/fake/kubelets.ts';
 import type { Capacity } from '../../src/compute/provider.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import type { Pod } from '../../src/core/pod.ts';
@@ -26,6 +25,7 @@ import type { BalancingConfig, ControllerConfig, EksConfig } from '../../src/mai
 import { installBalancing, installProduct } from '../../src/main/install.ts';
 import { untilAccount, untilLive } from '../../src/tool/ready.ts';
 import { end, freePorts, launch, type Program, startApiServer, type TestApiServer } from './apiserver.ts';
+import { fakeKubelets } from './fake-kubelets.ts';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts';
 import { component } from './run.ts';
 

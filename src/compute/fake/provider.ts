@@ -1,7 +1,6 @@
 /**
  * Machines that are files: each is one JSON file in a directory, so they outlive a killed process as real
- * ones do. For thousands of machines in benchmarks and for fault tests; nothing runs in them, and
- * `fakeKubelets` answers in their place.
+ * ones do. For thousands of machines in benchmarks and for fault tests; nothing runs in them.
  */
 import {
   existsSync,

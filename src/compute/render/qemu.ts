@@ -109,5 +109,6 @@ export const qemuArguments = (machine: Machine, host: HostFacts): readonly strin
   ...['-device', 'virtserialport,chardev=seed,name=cloister.seed,nr=1'],
   ...['-chardev', `file,id=services,path=${FILES.services}`],
   ...['-device', 'virtserialport,chardev=services,name=cloister.log,nr=2'],
+  // For people who look into a machine: nothing here speaks to it.
   ...['-qmp', `unix:${FILES.qmp},server=on,wait=off`],
 ];

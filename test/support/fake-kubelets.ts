@@ -4,12 +4,12 @@
  */
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
-import { nodes, pods } from '../../api/resources.ts';
-import type { Machine } from '../../core/machine/machine.ts';
-import { nodeNameOf } from '../../core/machine/node.ts';
-import type { Pod } from '../../core/pod.ts';
-import { isConflict, isNotFound, type KubeClient } from '../../kube/client.ts';
-import { type FakeMachine, readFakeMachine } from './provider.ts';
+import { nodes, pods } from '../../src/api/resources.ts';
+import { type FakeMachine, readFakeMachine } from '../../src/compute/fake/provider.ts';
+import type { Machine } from '../../src/core/machine/machine.ts';
+import { nodeNameOf } from '../../src/core/machine/node.ts';
+import type { Pod } from '../../src/core/pod.ts';
+import { isConflict, isNotFound, type KubeClient } from '../../src/kube/client.ts';
 
 /**
  * Looks at every machine of the directory each `everyMs` milliseconds until stopped; calls that meet an
