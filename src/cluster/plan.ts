@@ -16,7 +16,7 @@ export const SUBNETS = [
 /** Address of the control plane: API server, product, registry and VPC resolver. */
 export const CONTROL_ADDRESS = '10.42.0.2';
 export const API_PORT = 6443;
-/** Where webhooks call the product. */
+/** Where the product listens for the webhooks. */
 export const PRODUCT_PORT = 9443;
 /** The EKS API: by TLS for pods and for tokens of kubectl, by plain HTTP for the door alone, on the loopback. */
 export const EKS_PORT = 9444;
@@ -53,6 +53,9 @@ export const DEFAULT_NAME = 'cloister';
 
 /** The API server as programs inside the cluster's network reach it. */
 export const API_SERVER = `https://${CONTROL_ADDRESS}:${API_PORT}`;
+
+/** The product as the API server reaches it. */
+export const PRODUCT_URL = `https://${CONTROL_ADDRESS}:${PRODUCT_PORT}`;
 
 /**
  * Checks a cluster's name. Without hyphens, so that everything that begins with `NAME-` belongs to exactly

@@ -46,7 +46,7 @@ const CHECKS: readonly Check[] = [
   {
     name: 'generated files',
     run: async () => {
-      const { staleFiles } = await import('./generated.ts');
+      const { staleFiles } = await import('./gen.ts');
       const stale = await staleFiles();
       return stale.length === 0 ? '' : `${stale.join(', ')}: out of date, run \`./tool gen\`\n`;
     },

@@ -136,7 +136,7 @@ program
 program
   .command('gen')
   .description('write the generated files')
-  .action(async () => (await import('./generated.ts')).gen());
+  .action(async () => (await import('./gen.ts')).gen());
 
 // Leaving by `exit` ends the programs that run for us; whatever is half-made, the next call completes.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -17,6 +17,7 @@ import {
   ISSUER,
   namespaces,
   PRODUCT_PORT,
+  PRODUCT_URL,
   places,
   REGION,
   REGISTRY,
@@ -132,7 +133,7 @@ const installInto = async (cluster: Cluster): Promise<void> => {
   try {
     await installProduct({
       client,
-      webhookUrl: `https://${CONTROL_ADDRESS}:${PRODUCT_PORT}`,
+      webhookUrl: PRODUCT_URL,
       webhookCa: readFileSync(join(places(cluster.state).pki, 'ca.crt'), 'utf8'),
     });
     await installBalancing(client);

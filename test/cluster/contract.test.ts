@@ -24,7 +24,7 @@ import { microVMOf } from '../../src/core/machine/microvm.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { installProduct } from '../../src/main/install.ts';
-import { generate } from '../../src/tool/gen.ts';
+import { generate } from '../../src/tool/generated.ts';
 import { freePorts, startApiServer, type TestApiServer } from '../support/apiserver.ts';
 
 let server: TestApiServer;
