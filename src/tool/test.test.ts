@@ -14,7 +14,8 @@ test('a folder of the source is part of the unit suite; a suite of the same name
   expect(chooseSuites(['cluster'])).toMatchObject([{ name: 'cluster', files: [] }]);
 });
 
-test('a suite that does not exist is refused', () => {
+test('a suite or file that does not exist is refused, before anything is set up for it', () => {
+  expect(() => chooseSuites(['test/vm/pot.test.ts'])).toThrow(/no suite test\/vm\/pot.test.ts: name one/);
   expect(() => chooseSuites(['unit', 'units'])).toThrow(
     /no suite units: name one of unit, cluster, network, aws, vm, chaos/,
   );

@@ -50,7 +50,8 @@ export const chooseSuites = (
   wanted: readonly string[],
 ): readonly (Suite & { readonly files: readonly string[] })[] => {
   const words = wanted.map(asPath);
-  const isBelow = (word: string, { folder }: Suite): boolean => word.startsWith(`${folder}/`);
+  const isBelow = (word: string, { folder }: Suite): boolean =>
+    word.startsWith(`${folder}/`) && existsSync(join(ROOT, word));
   const unknown = words.filter(
     (word) => !SUITES.some((suite) => word === suite.name || isBelow(word, suite)),
   );
