@@ -155,11 +155,12 @@ const fill = async (client: KubeClient, machines: readonly Machine[]): Promise<r
   await client.create(networks, bareNetwork(GROUP));
   for (const machine of machines) {
     const { name } = machine.pod;
-    await client.create(pods, {
+    const { metadata } = await client.create(pods, {
       metadata: { namespace: NS, name },
       spec: { containers: [{ name: 'main', image: 'none' }] },
     });
-    await client.create(microVMs, microVMOf(machine));
+    const pod = { ...machine.pod, uid: metadata.uid ?? '' };
+    await client.create(microVMs, microVMOf({ ...machine, pod }));
   }
   return machines;
 };

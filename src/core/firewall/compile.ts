@@ -35,17 +35,18 @@ const clientsOf = (clients: readonly KubeletClient[], world: World) =>
 /**
  * What may pass a machine.
  * @returns no firewall while the machine's pod or the Network is not known: without them nobody can say which
- * policies select the pod and which group is the default, and a machine that is not filtered yet is closed
+ * policies select the pod and which group is the default, and a machine that is not filtered yet is closed. Another
+ * pod of the same name says nothing about a machine that is about to go
  */
 export const firewallOf = (
   machine: Machine,
   everything: World,
 ): Compiled | { readonly firewall: undefined; readonly needs: ReadonlySet<string> } => {
   const { world, needs } = attentive(everything);
-  const { namespace, name } = machine.pod;
+  const { namespace, name, uid } = machine.pod;
   const pod = world.pod(namespace, name);
   const network = world.network();
-  if (pod === undefined || network === undefined) return { firewall: undefined, needs };
+  if (pod?.uid !== uid || network === undefined) return { firewall: undefined, needs };
   const groups = groupsOf(machine, network);
   const [ingress, egress] = [
     policyLayer(namespace, pod, 'ingress', world),

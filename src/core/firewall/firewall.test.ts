@@ -384,6 +384,12 @@ describe('a firewall', () => {
     });
   });
 
+  it('is not made from a pod that has no more than the name of the one that the machine is for', () => {
+    const another = pod('db');
+    const now = objects({ pods: [{ ...another, metadata: { ...another.metadata, uid: 'another' } }] });
+    expect(firewallOf(now.machines[0] as Machine, worldOf(now)).firewall).toBeUndefined();
+  });
+
   it('needs what it was made from, and no more', () => {
     const clients = [need.namespaces, need.pods('shop'), need.pods('other'), need.pods('kube-system')];
     const always = [

@@ -79,6 +79,7 @@ export interface Objects {
 
 /** A pod as other pods' rules see it. */
 export interface PeerPod {
+  readonly uid: string | undefined;
   readonly labels: Labels;
   /** Address as a number; undefined while it has none. */
   readonly address: number | undefined;
@@ -121,6 +122,7 @@ const keyOf = (namespace = '', name = ''): string => `${namespace}/${name}`;
 const hasEnded = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
 const peerPod = (pod: Pod, machineAddress: string | undefined): PeerPod => ({
+  uid: pod.metadata.uid,
   labels: pod.metadata.labels ?? {},
   address: parseAddress(machineAddress ?? pod.status?.podIP ?? ''),
   hostNetwork: pod.spec.hostNetwork === true,
