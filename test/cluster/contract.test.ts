@@ -8,11 +8,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { admissionServer } from '../../src/admission/webhook.ts';
 import type { FargateProfile } from '../../src/api/fargate-profile.ts';
 import type { MicroVM } from '../../src/api/micro-vm.ts';
+import type { Network } from '../../src/api/network.ts';
 import {
   certificateSigningRequests,
   fargateProfiles,
   microVMs,
   namespaces,
+  networks,
   pods,
   type Resource,
   secrets,
@@ -360,6 +362,26 @@ describe('the guard of our nodes', () => {
     await bind(controller, 'fargate-ip-1', 'strict');
     await admin.create(pods, pod('other'));
     await bind(admin, 'ordinary', 'other');
+  });
+});
+
+describe('the guard of the network', () => {
+  it('lets nobody delete it', async () => {
+    const network: Network = {
+      apiVersion: 'cloister.dev/v1alpha1',
+      kind: 'Network',
+      metadata: { name: 'cluster' },
+      spec: {
+        cidrs: ['10.42.0.0/16'],
+        resolvers: ['10.42.0.2'],
+        clusterSecurityGroup: 'sg-cluster',
+        node: { egress: [], kubeletClients: [] },
+      },
+    };
+    await admin.create(networks, network);
+    await expect(admin.delete(networks, { name: 'cluster' })).rejects.toThrow(
+      'all machines are in Network cluster: it can be changed and not deleted',
+    );
   });
 });
 

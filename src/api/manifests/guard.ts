@@ -1,18 +1,33 @@
 /**
  * The guard of our nodes: nobody but the controller puts a pod on one. The taint alone does not do it, a pod
- * that tolerates everything passes it (spec/fargate.md §5.3).
+ * that tolerates everything passes it (spec/fargate.md §5.3). And of the network that all of them are in.
  */
-import { CONTROLLER_USER, NODE_PREFIX } from '../../core/names.ts';
+
+import { CONTROLLER_USER, NODE_PREFIX, GROUP as OUR_GROUP, VERSION } from '../../core/names.ts';
+import { NETWORK } from '../../core/net/network.ts';
 
 const NAME = 'nodes.cloister.dev';
 const GROUP = 'admissionregistration.k8s.io';
 
 const byController = `request.userInfo.username == '${CONTROLLER_USER}'`;
 
+interface What {
+  readonly apiGroups: readonly string[];
+  readonly apiVersions: readonly string[];
+  readonly operations: readonly ('CREATE' | 'DELETE')[];
+  readonly resources: readonly string[];
+}
+
+const creationOf = (apiGroup: string, ...resources: readonly string[]): What => ({
+  apiGroups: [apiGroup],
+  apiVersions: ['v1'],
+  operations: ['CREATE'],
+  resources,
+});
+
 const policy = (
   name: string,
-  apiGroups: readonly string[],
-  resources: readonly string[],
+  what: What,
   validations: readonly { readonly expression: string; readonly message: string }[],
 ) => [
   {
@@ -22,7 +37,7 @@ const policy = (
     spec: {
       failurePolicy: 'Fail',
       matchConstraints: {
-        resourceRules: [{ apiGroups, apiVersions: ['v1'], operations: ['CREATE'], resources }],
+        resourceRules: [what],
       },
       validations: validations.map((validation) => ({ ...validation, reason: 'Forbidden' })),
     },
@@ -37,39 +52,35 @@ const policy = (
 
 /**
  * Policies (fail-closed) on bindings to our nodes, on pods created with the name of one, and on certificates
- * that our nodes ask for themselves: they get theirs from the controller, and never another node's.
+ * that our nodes ask for themselves: they get theirs from the controller, and never another node's. And on the
+ * deletion of the Network: without it every machine that starts is closed for ever.
  */
 export const guardManifests = (): readonly object[] => [
+  ...policy(`bindings.${NAME}`, creationOf('', 'pods/binding', 'bindings'), [
+    {
+      expression: `${byController} || !object.target.name.startsWith('${NODE_PREFIX}')`,
+      message: `only ${CONTROLLER_USER} binds pods to nodes whose name starts with ${NODE_PREFIX}`,
+    },
+  ]),
+  ...policy(`pods.${NAME}`, creationOf('', 'pods'), [
+    {
+      expression: `${byController} || !has(object.spec.nodeName) || !object.spec.nodeName.startsWith('${NODE_PREFIX}')`,
+      message: `pods cannot be created on nodes whose name starts with ${NODE_PREFIX}; leave nodeName out and let a Fargate profile match`,
+    },
+  ]),
+  ...policy(`certificates.${NAME}`, creationOf('certificates.k8s.io', 'certificatesigningrequests'), [
+    {
+      expression: `!request.userInfo.username.startsWith('system:node:${NODE_PREFIX}')`,
+      message: `nodes whose name starts with ${NODE_PREFIX} cannot request certificates; ${CONTROLLER_USER} requests them`,
+    },
+  ]),
   ...policy(
-    `bindings.${NAME}`,
-    [''],
-    ['pods/binding', 'bindings'],
+    `networks.${OUR_GROUP}`,
+    { apiGroups: [OUR_GROUP], apiVersions: [VERSION], operations: ['DELETE'], resources: ['networks'] },
     [
       {
-        expression: `${byController} || !object.target.name.startsWith('${NODE_PREFIX}')`,
-        message: `only ${CONTROLLER_USER} binds pods to nodes whose name starts with ${NODE_PREFIX}`,
-      },
-    ],
-  ),
-  ...policy(
-    `pods.${NAME}`,
-    [''],
-    ['pods'],
-    [
-      {
-        expression: `${byController} || !has(object.spec.nodeName) || !object.spec.nodeName.startsWith('${NODE_PREFIX}')`,
-        message: `pods cannot be created on nodes whose name starts with ${NODE_PREFIX}; leave nodeName out and let a Fargate profile match`,
-      },
-    ],
-  ),
-  ...policy(
-    `certificates.${NAME}`,
-    ['certificates.k8s.io'],
-    ['certificatesigningrequests'],
-    [
-      {
-        expression: `!request.userInfo.username.startsWith('system:node:${NODE_PREFIX}')`,
-        message: `nodes whose name starts with ${NODE_PREFIX} cannot request certificates; ${CONTROLLER_USER} requests them`,
+        expression: `oldObject.metadata.name != '${NETWORK}'`,
+        message: `all machines are in Network ${NETWORK}: it can be changed and not deleted`,
       },
     ],
   ),
