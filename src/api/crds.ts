@@ -26,6 +26,9 @@ export const KINDS: readonly Kind[] = [
   subnetKind,
 ];
 
+/** `kubectl get cloister` lists the objects of all kinds of our own group. */
+const CATEGORY = 'cloister';
+
 /**
  * JSON Schema as TypeBox writes it → structural schema: every node has a type, and records are
  * `additionalProperties` instead of `patternProperties`.
@@ -56,8 +59,12 @@ const openApi = (kind: Kind) => ({
     apiVersion: { type: 'string' },
     kind: { type: 'string' },
     metadata: { type: 'object' },
-    spec: structural(plain(kind.spec)),
-    ...(kind.status === undefined ? {} : { status: structural(plain(kind.status)) }),
+    spec: structural(plain({ description: 'What is wanted.', ...kind.spec })),
+    ...(kind.status === undefined
+      ? {}
+      : {
+          status: structural(plain({ description: 'What is, as the controller sees it.', ...kind.status })),
+        }),
   },
   ...(kind.rules.length > 0 ? { 'x-kubernetes-validations': plain(kind.rules) } : {}),
 });
@@ -78,6 +85,7 @@ export const definitionOf = (kind: Kind) => {
         plural,
         singular: kind.kind.toLowerCase(),
         ...(shortNames.length > 0 ? { shortNames } : {}),
+        ...(group === GROUP ? { categories: [CATEGORY] } : {}),
       },
       versions: [
         {

@@ -34,17 +34,23 @@ const Spec = Type.Object(
       { description: 'The pod that the machine exists for.' },
     ),
     profile: Type.String({ description: 'Name of the FargateProfile.' }),
-    size: Type.Object({
-      milliCpu: Type.Integer({ minimum: 1, description: 'Thousandths of a vCPU.' }),
-      memoryMiB: Type.Integer({ minimum: 1, description: 'Memory of the virtual machine in MiB.' }),
-      storageGiB: Type.Integer({ minimum: 1, description: 'Scratch disk in GiB.' }),
-    }),
-    placement: Type.Object({
-      subnet: Type.String(),
-      zone: Type.String(),
-      region: Type.String(),
-      address: Type.String({ description: 'IPv4 address of pod and node alike.' }),
-    }),
+    size: Type.Object(
+      {
+        milliCpu: Type.Integer({ minimum: 1, description: 'Thousandths of a vCPU.' }),
+        memoryMiB: Type.Integer({ minimum: 1, description: 'Memory of the virtual machine in MiB.' }),
+        storageGiB: Type.Integer({ minimum: 1, description: 'Scratch disk in GiB.' }),
+      },
+      { description: 'What is provisioned.' },
+    ),
+    placement: Type.Object(
+      {
+        subnet: Type.String({ description: 'Name of the Subnet.' }),
+        zone: Type.String({ description: "The subnet's availability zone." }),
+        region: Type.String({ description: 'The region of the cluster.' }),
+        address: Type.String({ description: 'IPv4 address of pod and node alike.' }),
+      },
+      { description: 'Where the machine is.' },
+    ),
     securityGroups: Type.Array(Type.String(), {
       description: 'Security groups; none means the cluster security group.',
     }),
@@ -114,10 +120,9 @@ export const microVMKind: Kind = {
     { name: 'Pod', type: 'string', jsonPath: '.spec.pod.name' },
     { name: 'Size', type: 'string', jsonPath: '.metadata.annotations.CapacityProvisioned' },
     { name: 'Address', type: 'string', jsonPath: '.spec.placement.address' },
-    { name: 'Node', type: 'string', jsonPath: '.metadata.annotations.cloister\\.dev/node' },
-    { name: 'Running', type: 'string', jsonPath: '.status.conditions[?(@.type=="Running")].status' },
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-    { name: 'Phase', type: 'string', jsonPath: '.status.phase', priority: 1 },
+    { name: 'Node', type: 'string', jsonPath: '.metadata.annotations.cloister\\.dev/node', priority: 1 },
     { name: 'Profile', type: 'string', jsonPath: '.spec.profile', priority: 1 },
     { name: 'Subnet', type: 'string', jsonPath: '.spec.placement.subnet', priority: 1 },
     { name: 'Image', type: 'string', jsonPath: '.spec.image', priority: 1 },
