@@ -30,9 +30,10 @@ test('what is written is read', () => {
 
 test('a cluster does not change what it is; its programs and ports may', () => {
   expect(() => requireSame(record, { ...record, kubernetesVersion: '1.35', nodes: false })).toThrow(
-    'kubernetesVersion 1.36 and not 1.35, nodes true and not false',
+    /exists, Kubernetes 1.36, with an ordinary node, and cannot become one Kubernetes 1.35, without an ordinary node: take/,
   );
-  requireSame(record, { ...record, components: '/others', ports: { api: 1 } });
+  const moved = { ...record, components: '/others', ports: { api: 1 } };
+  requireSame(record, moved);
 });
 
 test('two changes at once: one is refused and says who is at it', async () => {

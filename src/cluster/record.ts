@@ -32,15 +32,26 @@ export const writeRecord = (state: string, record: ClusterRecord): void => {
 };
 
 /** Settings that a running cluster cannot change. */
-const FIXED = ['kubernetesVersion', 'nodes', 'egress'] as const;
+type Fixed = Pick<ClusterRecord, 'kubernetesVersion' | 'nodes' | 'egress'>;
+
+const withOrWithout = (is: boolean): string => (is ? 'with' : 'without');
+
+/** How people are told of them; `./tool status` tells the same. */
+export const settingsOf = ({ kubernetesVersion, nodes, egress }: Fixed): readonly string[] => [
+  `Kubernetes ${kubernetesVersion}`,
+  `${withOrWithout(nodes)} an ordinary node`,
+  `${withOrWithout(egress)} egress`,
+];
 
 /** @throws Error when a cluster that exists was started with other settings */
-export const requireSame = (existing: ClusterRecord, wanted: ClusterRecord): void => {
-  const different = FIXED.filter((field) => existing[field] !== wanted[field]);
+export const requireSame = (existing: ClusterRecord, wanted: Fixed): void => {
+  const [is, asked] = [settingsOf(existing), settingsOf(wanted)];
+  const different = is.filter((setting) => !asked.includes(setting));
   if (different.length === 0) return;
-  const list = different.map((field) => `${field} ${existing[field]} and not ${wanted[field]}`).join(', ');
+  const instead = asked.filter((setting) => !is.includes(setting));
   throw new Error(
-    `the cluster ${existing.name} exists with ${list}: take it down first, or start it as it was`,
+    `the cluster ${existing.name} exists, ${different.join(', ')}, and cannot become one ${instead.join(', ')}: ` +
+      'take it down first, or start it as it was',
   );
 };
 

@@ -1,6 +1,7 @@
 /** `./tool status`: what of a cluster runs. */
 import { table } from '../cli/output.ts';
 import { places } from '../cluster/plan.ts';
+import { settingsOf } from '../cluster/record.ts';
 import { type ClusterStatus, clusterStatus } from '../cluster/status.ts';
 import { locate } from './settings.ts';
 
@@ -34,7 +35,8 @@ export const status = (flags: { readonly name: string }): void => {
   const head =
     record === undefined
       ? `Remains of a cluster ${name} without its state folder: remove them with \`./tool down\`.`
-      : `Cluster ${name}: Kubernetes ${record.kubernetesVersion}, ${record.nodes ? 'with' : 'without'} an ordinary node, ` +
-        `${record.egress ? 'with' : 'without'} egress; kubeconfig ${places(state).adminKubeconfig}`;
-  process.stdout.write(`${head}\n\n${table(rowsOf(found))}`);
+      : `Cluster ${name}: ${settingsOf(record).join(', ')}; kubeconfig ${places(state).adminKubeconfig}`;
+  process.stdout.write(`${head}
+
+${table(rowsOf(found))}`);
 };

@@ -4,6 +4,7 @@ import { publishImage } from '../cluster/basics.ts';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
 import { buildComponents, requireServed, useComponents } from '../cluster/components.ts';
 import { ensurePackages } from '../cluster/packages.ts';
+import { readRecord, requireSame } from '../cluster/record.ts';
 import { type OnProgress, step } from '../host/progress.ts';
 import { runDemo } from './demo.ts';
 import { BUSYBOX_REFERENCE, busyboxImage } from './images.ts';
@@ -36,9 +37,12 @@ export const prepareComponents = async (
 
 /** Everything of `up` but the demonstration. Safe to interrupt and repeat. */
 export const bringUp = async (flags: ClusterFlags, onProgress: OnProgress): Promise<Running> => {
+  const { name, state, cache } = locate(flags.name);
+  const existing = readRecord(state);
+  // Asked before anything is built, which can take a quarter of an hour.
+  if (existing !== undefined) requireSame(existing, flags);
   if (process.getuid?.() !== 0)
     throw new Error('not root: a cluster needs network namespaces, so run this as root (sudo)');
-  const { name, state, cache } = locate(flags.name);
   const components = await prepareComponents(flags, cache, onProgress);
   const guests = await prepareGuests(components, cache, onProgress);
   const { kubernetesVersion, nodes, egress, apiPort } = flags;

@@ -1,0 +1,26 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { writeRecord } from '../cluster/record.ts';
+import { stateFolder } from '../host/folders.ts';
+import { DEFAULTS } from './settings.ts';
+import { bringUp } from './up.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'cloister-up-'));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+test('a cluster that is to become another one is refused before anything is prepared', async () => {
+  vi.stubEnv('XDG_STATE_HOME', folder);
+  const state = stateFolder(DEFAULTS.name);
+  mkdirSync(dirname(state), { recursive: true });
+  mkdirSync(state);
+  writeRecord(state, { ...DEFAULTS, components: '/programs', ports: {} });
+  const steps: string[] = [];
+  const other = bringUp({ ...DEFAULTS, kubernetesVersion: '1.35' }, ({ step }) => steps.push(step));
+  await expect(other).rejects.toThrow(/exists, Kubernetes 1.36, and cannot become one Kubernetes 1.35/);
+  expect(steps).toEqual([]);
+});
