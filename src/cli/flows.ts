@@ -1,10 +1,9 @@
 /** `cloister flows pod/NAME`: the connections of a pod, accepted and refused, once or as they come. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FlowWatch } from '../api/flow-watch.ts';
-import { flowWatches, microVMs, pods } from '../api/resources.ts';
+import { flowWatches, pods } from '../api/resources.ts';
 import type { ShownFlow } from '../core/flows/follow.ts';
-import { machineName } from '../core/machine/microvm.ts';
-import { API_VERSION } from '../core/names.ts';
+import { API_VERSION, SCHEDULER } from '../core/names.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import type { Key } from '../kube/object.ts';
 import { connect } from './connect.ts';
@@ -51,12 +50,15 @@ const printNew = (flows: readonly ShownFlow[], printed: number, format: Format):
   return fresh.at(-1)?.seq ?? printed;
 };
 
-/** @throws Error when there is no such pod, or it has no machine */
+/**
+ * Judges by the pod, which is bound once its machine is there: who may read no more than a namespace cannot look at
+ * machines.
+ * @throws Error when there is no such pod, or it has no machine
+ */
 const requireMachine = async (client: KubeClient, namespace: string, name: string): Promise<void> => {
   const pod = await orNothing(client.get(pods, { namespace, name }));
   if (pod === undefined) throw new Error(noPod(namespace, name));
-  const machine = { name: machineName(pod.metadata.uid ?? '') };
-  if ((await orNothing(client.get(microVMs, machine))) === undefined)
+  if (pod.spec.schedulerName !== SCHEDULER || !pod.spec.nodeName)
     throw new Error(
       `pod ${name} has no machine of its own; \`cloister why pod/${name} -n ${namespace}\` says why`,
     );
@@ -97,7 +99,10 @@ const show = async (
     if (watch === undefined) return void process.stderr.write("cloister: the pod's machine is gone\n");
     const flows = watch.status?.flows;
     printed = printNew(flows ?? [], printed, format);
-    if (flows !== undefined && !follow) return;
+    if (flows !== undefined && !follow) {
+      if (flows.length === 0) process.stderr.write('cloister: no connections in the last minutes\n');
+      return;
+    }
     const time = performance.now();
     if (flows === undefined && time - began > ANSWER_LIMIT_MS)
       throw new Error(`the controller shows no flows within ${ANSWER_LIMIT_MS / 1000} s; does it run?`);

@@ -1,4 +1,6 @@
 /** The network's attributes and subnets on a real API server; guests are stand-ins. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dump, load } from 'js-yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Network } from '../../src/api/network.ts';
 import {
@@ -9,13 +11,16 @@ import {
   networks,
   pods,
   securityGroups,
+  serviceAccounts,
   subnets,
+  type TokenRequest,
 } from '../../src/api/resources.ts';
 import { readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provider.ts';
 import type { ShownFlow } from '../../src/core/flows/follow.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import { parseAddress } from '../../src/core/net/ipv4.ts';
 import { until } from '../../src/host/wait.ts';
+import { applyManifests, parseManifests } from '../../src/kube/apply.ts';
 import { installNetwork } from '../../src/tool/network.ts';
 import { cloister, startCloister } from '../support/cloister.ts';
 import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
@@ -36,6 +41,27 @@ afterAll(() => product?.stop(), 60_000);
 
 const change = (spec: Partial<Network['spec']>): Promise<Network> =>
   product.client.patch(networks, { name: 'cluster' }, { spec }, { type: 'merge' });
+
+/** A kubeconfig of somebody who may edit a namespace, and nothing beside it. */
+const editorOf = async (namespace: string): Promise<string> => {
+  const { client, kubeconfig } = product;
+  const account = { namespace, name: 'editor' };
+  await client.create(serviceAccounts, { metadata: account });
+  const binding = `apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: editor, namespace: ${namespace}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{kind: ServiceAccount, name: editor, namespace: ${namespace}}]
+`;
+  await applyManifests(client, parseManifests(binding), 'test');
+  const request: TokenRequest = { spec: { audiences: [], expirationSeconds: 3_600 } };
+  const issued = await client.create(serviceAccounts, request, { ...account, subresource: 'token' });
+  const config = load(readFileSync(kubeconfig, 'utf8')) as object;
+  const user = { name: 'user', user: { token: issued.status?.token } };
+  const path = `${kubeconfig}.editor`;
+  writeFileSync(path, dump({ ...config, users: [user] }));
+  return path;
+};
 
 const untilTold = (name: string, message: string): Promise<unknown> =>
   until(
@@ -137,6 +163,9 @@ describe('connections that were refused', () => {
       ),
     );
     expect(once.out).toContain(`  refused   ${reason(clusterSecurityGroup)}\n`);
+
+    const theirs = await cloister({ ...product, kubeconfig: await editorOf(NS) }, ['flows', 'db', '-n', NS]);
+    expect([theirs.code, theirs.err]).toEqual([0, '']);
 
     const following = startCloister(product, ['flows', 'db', '-n', NS, '-f', '-o', 'json']);
     const shown = () =>
