@@ -106,6 +106,7 @@ describe('an offline plan', () => {
     expect(await planned('many')).toMatchObject({
       runs: false,
       message: expect.stringContaining('at most 5 security groups'),
+      notes: expect.arrayContaining(['webhook mpod.vpc.k8s.aws refuses it at creation']),
     });
   });
 });

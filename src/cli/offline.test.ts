@@ -44,6 +44,16 @@ describe('a plan by files', () => {
     );
   });
 
+  it('tells how long starts take, of pods that run', async () => {
+    const [plan] = await planAll([pod()], toldSurroundings([PROFILE]), 'default', undefined);
+    if (plan === undefined) throw new Error('the pod was not planned');
+    const told = (samples: number, runs = true) =>
+      planText({ ...plan, runs, price: null, start: { medianSeconds: 20, p90Seconds: 30, samples } });
+    expect(told(7)).toContain('start      20 s as a rule, 30 s for the slowest tenth (of 7 starts)\n');
+    expect(told(1)).toContain('start      20 s took the only start that is known\n');
+    expect(told(7, false)).not.toContain('start ');
+  });
+
   it.each<[string, object, string]>([
     [
       'a mistyped field, which would widen the selector',

@@ -53,13 +53,16 @@ const groups = ({ groupPolicies, securityGroups, groupLacks }: Plan): string => 
   return lines.length > 0 ? field('groups', ...lines) : '';
 };
 
-const start = ({ start: times }: PlanLine): string =>
-  times === null
-    ? ''
-    : field(
-        'start',
-        `${times.medianSeconds} s as a rule, ${times.p90Seconds} s for the slowest tenth (of ${times.samples} starts)`,
-      );
+const start = ({ start: times, runs }: PlanLine): string => {
+  if (times === null || !runs) return '';
+  const { medianSeconds, p90Seconds, samples } = times;
+  return field(
+    'start',
+    samples === 1
+      ? `${medianSeconds} s took the only start that is known`
+      : `${medianSeconds} s as a rule, ${p90Seconds} s for the slowest tenth (of ${samples} starts)`,
+  );
+};
 
 /** An operation as it is written in a patch, without the quotes that only programs need. */
 const operation = (one: PatchOperation): string =>

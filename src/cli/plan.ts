@@ -88,6 +88,8 @@ const planWorkload = async (
     return planAmong({ ...workload, pod: { ...known.pod, metadata } }, near);
   }
   const result = planAmong(workload, near);
+  // What refuses the pod is told already, in the plan's own words.
+  if ('note' in known && result.message !== null && known.note.endsWith(result.message)) return result;
   return 'invalid' in known
     ? { ...withNotes(result, `the API server refuses it: ${known.invalid}`), runs: false }
     : withNotes(result, known.note);

@@ -24,7 +24,11 @@ const ask = async (client: KubeClient, namespace: string, name: string): Promise
     liveSurroundings(client),
     orNothing(client.get(microVMs, { name: machineName(pod.metadata.uid ?? '') })),
   ]);
-  const machine = vm && { name: vm.metadata.name, ...(vm.status && { status: vm.status }) };
+  const machine = vm && {
+    name: vm.metadata.name,
+    profile: vm.spec.profile,
+    ...(vm.status && { status: vm.status }),
+  };
   return explainPod(pod, machine, near);
 };
 

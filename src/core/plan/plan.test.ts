@@ -318,6 +318,16 @@ describe('why', () => {
     expect(why(ours, undefined, near()).because).toBe(because);
   });
 
+  it('tells the profile that the machine was made under, and no stage before one is told', () => {
+    const pod = made('2026-01-01T00:02:00Z', { schedulerName: 'fargate-scheduler' });
+    const labels = { 'eks.amazonaws.com/fargate-profile': 'changed' };
+    const ours = { ...pod, metadata: { ...pod.metadata, labels } };
+    expect(why(ours, { name: 'vm-1', profile: 'apps' }, near())).toMatchObject({
+      profile: 'apps',
+      because: 'its machine is starting',
+    });
+  });
+
   it('says what the text of the original does not say of a network without names', () => {
     const pod = made('2026-01-01T00:02:00Z', { schedulerName: 'fargate-scheduler', nodeName: '' });
     const labels = { 'eks.amazonaws.com/fargate-profile': 'apps' };

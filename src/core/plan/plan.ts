@@ -14,7 +14,7 @@ import {
 import { applyPatch, type PatchOperation } from '../json-patch.ts';
 import type { Labels } from '../labels.ts';
 import { NODE_MEMORY_MIB, type Size } from '../machine/machine.ts';
-import { SCHEDULER } from '../names.ts';
+import { GROUPS_WEBHOOK, SCHEDULER } from '../names.ts';
 import { nodeOfMachine } from '../placement/neighbours.ts';
 import type { Occupancy, Room } from '../placement/occupancy.ts';
 import { type Places, type SubnetLike, subnetsFor, usableAddresses } from '../placement/subnets.ts';
@@ -114,19 +114,19 @@ export interface Plan {
 
 type Profiles = Matcher<Surroundings['profiles'][number]>;
 
-/** A pod of the workload as the API server stores it, or the text with which it is refused. */
-type Admitted = { readonly pod: Pod } | { readonly refused: string };
+/** A pod of the workload as the API server stores it, or the text with which it is refused, and by what. */
+type Admitted = { readonly pod: Pod } | { readonly refused: string; readonly by: 'profile' | 'groups' };
 
 const admitted = (profiles: Profiles, { pod, namespace }: Workload, near: Surroundings): Admitted => {
   const admission = admit(profiles, pod, namespace);
-  if (admission.kind === 'refused') return { refused: admission.message };
+  if (admission.kind === 'refused') return { refused: admission.message, by: 'profile' };
   const marked = admission.kind === 'mutated' ? applyPatch(pod, admission.patch) : pod;
   if (near.groups === undefined || !isFargatePod(marked)) return { pod: marked };
   const groups = groupsFrom(policiesFor(marked, namespace, near.groups));
   const problem = tooManyGroups(groups);
   return problem === undefined
     ? { pod: applyPatch(marked, groupsPatch(marked, groups)) }
-    : { refused: problem };
+    : { refused: problem, by: 'groups' };
 };
 
 const policiesFor = (pod: Pod, namespace: string, { policies, account }: GroupKnowledge) =>
@@ -271,8 +271,10 @@ const outcomeOf = (
   const { pod, kind } = workload;
   if (kind === 'DaemonSet') return no(refusal(pod, violationsOf(pod)) ?? null);
   const admission = admitted(matcher, workload, near);
-  if ('refused' in admission)
-    return no(admission.refused, `profile ${profile?.metadata.name} refuses it at creation`);
+  if ('refused' in admission) {
+    const by = admission.by === 'profile' ? `profile ${profile?.metadata.name}` : `webhook ${GROUPS_WEBHOOK}`;
+    return no(admission.refused, `${by} refuses it at creation`);
+  }
   // A pod that no profile matches, or that opts out, is still ours when it names our scheduler itself.
   if (admission.pod.spec.schedulerName !== SCHEDULER) return no(null);
   const { profiles: _, claims: __, ...rest } = near;

@@ -37,6 +37,8 @@ export interface Why {
 /** The pod's machine, if there is one. */
 export interface KnownMachine {
   readonly name: string;
+  /** What it was made under; the pod's label can be changed since. */
+  readonly profile: string;
   readonly status?: LifeStatus & { readonly refused?: readonly RefusedFlow[] };
 }
 
@@ -73,7 +75,9 @@ const ofMachine = (pod: Pod, steps: readonly Step[]): string => {
   const waits = steps.find((step) => step.waits !== undefined);
   if (waits !== undefined) return `its machine is at ${waits.stage} and waits: ${waits.waits}`;
   if ((pod.status?.phase ?? 'Pending') !== 'Pending') return 'it runs on a machine of its own';
-  return `its machine has reached ${steps.at(-1)?.stage ?? 'Placed'} and goes on`;
+  // The stages of a start that goes well are told together, when the pod runs (docs/adr/0003).
+  if (steps.length === 0) return 'its machine is starting';
+  return `its machine has reached ${steps.at(-1)?.stage} and goes on`;
 };
 
 const becauseOf = (
@@ -104,7 +108,7 @@ export const why = (pod: Pod, machine: KnownMachine | undefined, near: Surroundi
     namespace,
     name,
     phase: pod.status?.phase ?? 'Pending',
-    profile: ours ? (labels[PROFILE_LABEL] ?? null) : null,
+    profile: ours ? (machine?.profile ?? labels[PROFILE_LABEL] ?? null) : null,
     node: pod.spec.nodeName || null,
     size: annotations[CAPACITY_ANNOTATION] ?? null,
     because: becauseOf(pod, namespace, machine, near),
