@@ -36,7 +36,7 @@ import {
   namespaces,
   nodeControlGroup,
   places,
-  REGISTRY_PORT,
+  REGISTRY_DOOR_PORT,
   requireName,
   VPC_CIDR,
 } from './plan.ts';
@@ -134,7 +134,7 @@ const openWays = (record: ClusterRecord, state: string, apiPort = 0): Promise<Cl
   const port = apiPort || (record.ports['api'] ?? 0);
   const ways = [
     { name: 'api', port, target: `${CONTROL_ADDRESS}:${API_PORT}` },
-    { name: 'registry', port: 0, target: `${CONTROL_ADDRESS}:${REGISTRY_PORT}` },
+    { name: 'registry', port: 0, target: `127.0.0.1:${REGISTRY_DOOR_PORT}` },
     { name: 'eks', port: 0, target: `127.0.0.1:${EKS_DOOR_PORT}` },
   ];
   const { control } = namespaces(record.name);

@@ -6,7 +6,7 @@ import { inNamespace } from '../host/namespace.ts';
 import { livePid, startDaemon } from '../host/process.ts';
 import { until } from '../host/wait.ts';
 import { ensurePki, writeKubeconfig } from './pki.ts';
-import { CONTROL_ADDRESS, namespaces, places } from './plan.ts';
+import { namespaces, places } from './plan.ts';
 import * as processes from './processes.ts';
 
 /** Path of a process record of a cluster. */
@@ -26,7 +26,8 @@ export const prepareControl = async (state: string, egress: boolean): Promise<vo
   writeKubeconfig(productKubeconfig, pki, 'product');
   writeFileSync(join(config, 'audit-policy.yaml'), processes.AUDIT_POLICY);
   writeFileSync(places(state).authenticator, processes.authenticatorConfig(state), { mode: 0o600 });
-  writeFileSync(join(config, 'registry.yaml'), processes.registryConfig(state));
+  for (const name of processes.REGISTRIES)
+    writeFileSync(join(config, `${name}.yaml`), processes.registryConfig(name, state));
   writeFileSync(join(config, 'resolver.Corefile'), processes.resolverConfig(egress ? hostResolvers() : []));
 };
 
@@ -61,7 +62,7 @@ export const startServers = async (
   for (const part of [
     processes.etcd(inputs),
     processes.apiServer(inputs),
-    processes.registry(inputs, registry),
+    ...processes.REGISTRIES.map((one) => processes.registry(one, inputs, registry)),
     processes.resolver(inputs),
   ]) {
     await startPart(name, inputs.state, part);
@@ -117,9 +118,9 @@ export const waitForApi = async (state: string, port: number): Promise<void> => 
   }
 };
 
-/** Waits until the registry answers. @param url its base URL as seen from here */
+/** Waits until images can be pushed. @param url the registry's base URL as seen from here */
 export const waitForRegistry = (state: string, url: string): Promise<void> =>
-  untilAnswers(state, ['registry', 'door'], `the registry at ${CONTROL_ADDRESS} to answer`, async () => {
+  untilAnswers(state, [...processes.REGISTRIES, 'door'], `the registry at ${url} to answer`, async () => {
     const response = await request(`${url}/v2/`);
     await response.body.dump();
     return response.statusCode === 200;

@@ -23,7 +23,10 @@ export const EKS_PORT = 9444;
 export const EKS_DOOR_PORT = 9480;
 /** Account of the cluster in ARNs. */
 export const ACCOUNT = '000000000000';
+/** The registry, for reading: who is in the network may pull, and change nothing. */
 export const REGISTRY_PORT = 5000;
+/** Where images are put into it: for the door alone, on the loopback. */
+export const REGISTRY_DOOR_PORT = 5001;
 export const RESOLVER_PORT = 53;
 
 /** The ordinary node, and the range that its pods get their addresses from. */

@@ -3,6 +3,7 @@ import {
   apiServer,
   controllerManager,
   etcd,
+  REGISTRIES,
   reachableResolvers,
   registry,
   registryConfig,
@@ -19,12 +20,14 @@ test('nothing listens on all addresses', () => {
     expect(listening.length).toBeGreaterThan(0);
     for (const arg of listening) expect(arg).toMatch(/=(http:\/\/)?(127\.0\.0\.1|10\.42\.0\.2)(:|$)/);
   }
-  expect(registryConfig('/state')).toContain('addr: 10.42.0.2:5000');
+  expect(registryConfig('registry', '/state')).toContain('addr: 10.42.0.2:5000');
+  expect(registryConfig('registry-push', '/state')).toContain('addr: 127.0.0.1:5001');
 });
 
 test('no argument is given twice, and every path lies below state or programs', () => {
   const parts = [etcd, apiServer, controllerManager, scheduler].map((part) => part(inputs));
-  for (const { program, args } of [...parts, registry(inputs, '/programs/docker-registry')]) {
+  const registries = REGISTRIES.map((name) => registry(name, inputs, '/programs/docker-registry'));
+  for (const { program, args } of [...parts, ...registries]) {
     expect(program).toMatch(/^\/programs\//);
     const names = args.filter((arg) => arg.startsWith('--')).map((arg) => arg.split('=')[0]);
     expect(new Set(names).size).toBe(names.length);

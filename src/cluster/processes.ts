@@ -7,6 +7,7 @@ import {
   ISSUER,
   places,
   REGION,
+  REGISTRY_DOOR_PORT,
   REGISTRY_NAME,
   REGISTRY_PORT,
   RESOLVER_PORT,
@@ -153,22 +154,38 @@ export const scheduler = ({ state, components }: Inputs): Part => ({
   args: [...asClient(join(places(state).config, 'scheduler.conf'))],
 });
 
-/** Debian's docker-registry, at the address that every node knows as `registry.cloister.internal`. */
-export const registry = ({ state }: Inputs, program: string): Part => ({
-  name: 'registry',
+/**
+ * The two processes of Debian's docker-registry, over the same images: one at the address that every node knows as
+ * `registry.cloister.internal`, from which anybody pulls, and one behind the door, to push.
+ */
+export const REGISTRIES = ['registry', 'registry-push'] as const;
+type Registry = (typeof REGISTRIES)[number];
+
+/** One of them. */
+export const registry = (name: Registry, { state }: Inputs, program: string): Part => ({
+  name,
   program,
-  args: ['serve', join(places(state).config, 'registry.yaml')],
+  args: ['serve', join(places(state).config, `${name}.yaml`)],
 });
 
-/** Configuration of docker-registry 2.8. */
-export const registryConfig = (state: string): string => `version: 0.1
+/** Its configuration, for docker-registry 2.8. */
+export const registryConfig = (name: Registry, state: string): string => {
+  const [storage, address] = {
+    registry: [
+      'maintenance: {uploadpurging: {enabled: false}, readonly: {enabled: true}}',
+      `${CONTROL_ADDRESS}:${REGISTRY_PORT}`,
+    ],
+    'registry-push': ['delete: {enabled: true}', `127.0.0.1:${REGISTRY_DOOR_PORT}`],
+  }[name];
+  return `version: 0.1
 log: {level: warn, accesslog: {disabled: true}}
 storage:
   filesystem: {rootdirectory: ${places(state).registry}}
-  delete: {enabled: true}
+  ${storage}
 http:
-  addr: ${CONTROL_ADDRESS}:${REGISTRY_PORT}
+  addr: ${address}
 `;
+};
 
 /** CoreDNS as the resolver of the VPC. */
 export const resolver = ({ state, components }: Inputs): Part => ({

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { publishImage } from '../../src/cluster/basics.ts';
 import { type Cluster, type ClusterOptions, startCluster } from '../../src/cluster/cluster.ts';
-import { places, REGISTRY } from '../../src/cluster/plan.ts';
+import { namespaces, places, REGISTRY } from '../../src/cluster/plan.ts';
 import { clusterStatus } from '../../src/cluster/status.ts';
 import { stopCluster } from '../../src/cluster/stop.ts';
 import { uplinkName } from '../../src/compute/render/router.ts';
 import { exec } from '../../src/host/exec.ts';
 import { until } from '../../src/host/wait.ts';
 import { BUSYBOX_REFERENCE, busyboxImage } from '../../src/tool/images.ts';
+import { clientIn } from '../support/balanced.ts';
 import { component, componentsFolder } from '../support/run.ts';
 
 const NAME = 'cloembed';
@@ -148,6 +149,16 @@ describe('the embedded cluster', { timeout: 300_000 }, () => {
         'page',
       );
     }
+  });
+
+  test('takes images from this host alone: in its network nobody changes any', async () => {
+    const at = `http://10.42.0.2:5000/v2/${BUSYBOX_REFERENCE.replace(/:.*/, '')}`;
+    const ask = async (method: string, path: string): Promise<number> =>
+      (await clientIn(namespaces(NAME).node).ask(`${at}${path}`, '', method)).status;
+    expect(await ask('GET', '/tags/list')).toBe(200);
+    expect(await ask('POST', '/blobs/uploads/')).toBe(405);
+    expect(await ask('PUT', '/manifests/1')).toBe(405);
+    expect(await ask('DELETE', `/manifests/sha256:${'0'.repeat(64)}`)).toBe(405);
   });
 
   test('resolves the registry and private names of addresses', async () => {
