@@ -328,6 +328,30 @@ describe('why', () => {
     });
   });
 
+  it('tells what keeps containers from starting, in the words of the kubelet', () => {
+    const waits = (name: string, reason: string, message?: string) => ({
+      ...{ name, image: 'i', imageID: '', ready: false, restartCount: 0 },
+      state: { waiting: { reason, ...(message && { message }) } },
+    });
+    const containerStatuses = [
+      waits('web', 'ImagePullBackOff', 'Back-off pulling image "i"'),
+      waits('side', 'ContainerCreating'),
+    ];
+    const pod = made('2026-01-01T00:02:00Z', { schedulerName: 'fargate-scheduler' });
+    const because = (initContainerStatuses: typeof containerStatuses) =>
+      why(
+        { ...pod, status: { phase: 'Pending', initContainerStatuses, containerStatuses } },
+        { name: 'vm-1', profile: 'apps' },
+        near(),
+      ).because;
+    expect(because([])).toBe(
+      'its machine runs, and not all of its containers do: container web: ImagePullBackOff: Back-off pulling image "i"',
+    );
+    expect(because([waits('prepare', 'CrashLoopBackOff')])).toContain(
+      'container prepare: CrashLoopBackOff; ',
+    );
+  });
+
   it('says what the text of the original does not say of a network without names', () => {
     const pod = made('2026-01-01T00:02:00Z', { schedulerName: 'fargate-scheduler', nodeName: '' });
     const labels = { 'eks.amazonaws.com/fargate-profile': 'apps' };

@@ -71,7 +71,26 @@ const unplaced = (pod: Pod, namespace: string, near: Surroundings): string => {
   return [verdict.message, verdict.because].filter((text) => text !== undefined).join('; ');
 };
 
+/** Reasons with which a kubelet tells of a container that waits for nothing but its turn. */
+const ORDINARY: ReadonlySet<string | undefined> = new Set([
+  undefined,
+  'ContainerCreating',
+  'PodInitializing',
+]);
+
+/** Containers that the kubelet cannot start, in its words. */
+const stuck = ({ status }: Pod): readonly string[] =>
+  [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].flatMap(
+    ({ name, state }) => {
+      const { reason, message } = state?.waiting ?? {};
+      if (ORDINARY.has(reason)) return [];
+      return [`container ${name}: ${[reason, message].filter((text) => text).join(': ')}`];
+    },
+  );
+
 const ofMachine = (pod: Pod, steps: readonly Step[]): string => {
+  const held = stuck(pod);
+  if (held.length > 0) return `its machine runs, and not all of its containers do: ${held.join('; ')}`;
   const waits = steps.find((step) => step.waits !== undefined);
   if (waits !== undefined) return `its machine is at ${waits.stage} and waits: ${waits.waits}`;
   if ((pod.status?.phase ?? 'Pending') !== 'Pending') return 'it runs on a machine of its own';
