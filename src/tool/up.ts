@@ -10,7 +10,7 @@ import { runDemo } from './demo.ts';
 import { BUSYBOX_REFERENCE, busyboxImage } from './images.ts';
 import { prepareGuests, runProduct } from './product.ts';
 import { display } from './progress.ts';
-import { type ClusterFlags, locate } from './settings.ts';
+import { type ClusterFlags, DEFAULTS, locate } from './settings.ts';
 
 /** A running cluster with the product in it. */
 export interface Running {
@@ -71,13 +71,26 @@ export const up = async (flags: ClusterFlags & { readonly demo: boolean }): Prom
   }
 };
 
-const nextSteps = ({ cluster, virtualisation }: Running, { name }: ClusterFlags, ms: number): string => `
+/** What a person may do next; the pod of the demonstration only where it is. */
+export const nextSteps = (
+  {
+    cluster,
+    virtualisation,
+  }: Pick<Running, 'virtualisation'> & { readonly cluster: Pick<Cluster, 'kubeconfig'> },
+  { name, demo }: { readonly name: string; readonly demo: boolean },
+  ms: number,
+): string => {
+  const of = name === DEFAULTS.name ? '' : ` --name ${name}`;
+  const commands = [
+    `kubectl${of} get pods,nodes -A -o wide`,
+    ...(demo ? [`kubectl${of} -n demo exec deploy/hello -- uname -a`] : []),
+    `down${of}`,
+  ];
+  return `
 Ready in ${(ms / 1000).toFixed(0)} s; ${virtualisation}.
 
   export KUBECONFIG=${cluster.kubeconfig}
 
 Try next:
-  ./tool kubectl${name === 'cloister' ? '' : ` --name ${name}`} get pods,nodes -A -o wide
-  ./tool kubectl${name === 'cloister' ? '' : ` --name ${name}`} -n demo exec deploy/hello -- uname -a
-  ./tool down${name === 'cloister' ? '' : ` --name ${name}`}
-`;
+${commands.map((command) => `  ./tool ${command}\n`).join('')}`;
+};
