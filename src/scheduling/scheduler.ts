@@ -1,6 +1,7 @@
 /**
  * The scheduler beside the default one. Decisions are made one after another and see each other's outcome;
- * writing the outcomes overlaps. A pod it cannot place keeps its reason and is tried again for ever.
+ * writing the outcomes overlaps. A pod it cannot place keeps its reason and is tried again for ever, those that
+ * came first before the others.
  *
  *   1. leave alone what is bound, leaving, or gated
  *   2. decide: profile, support, size, address (pure, in core/scheduling)
@@ -34,6 +35,7 @@ import type { Pod } from '../core/pod.ts';
 import { latestMatcher } from '../core/profile/latest.ts';
 import type { Matcher } from '../core/profile/match.ts';
 import { decide, type Verdict } from '../core/scheduling/decide.ts';
+import { oldestFirst } from '../core/scheduling/turn.ts';
 import type { Policy } from '../core/validation/policy.ts';
 import { isAlreadyExists, type KubeClient, orNothing } from '../kube/client.ts';
 import { type Controller, type Outcome, runController } from '../kube/controller.ts';
@@ -131,7 +133,8 @@ export const runScheduler = (context: SchedulerContext): Pick<Controller, 'stop'
 /** Looks at pods again as soon as something changed that they may wait for, and at all pending ones now. */
 const wakeUps = (desk: Desk, { enqueue }: Pick<Controller, 'enqueue'>): readonly (() => void)[] => {
   const enqueuePending = (concerned: (pod: Pod) => boolean = () => true): void => {
-    for (const pod of desk.pods.list()) if (isPending(pod) && concerned(pod)) enqueue(keyOf(pod));
+    const pending = desk.pods.list().filter((pod) => isPending(pod) && concerned(pod));
+    for (const pod of oldestFirst(pending)) enqueue(keyOf(pod));
   };
   const enqueueAll = (): void => enqueuePending();
   const topologyCounts = (): boolean => desk.profiles.list().some(({ spec }) => spec.policy?.topology);

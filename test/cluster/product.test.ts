@@ -1,6 +1,7 @@
 /** Admission, scheduler and lifecycle together on a real API server; guests are stand-ins. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   clusterRoles,
@@ -151,6 +152,26 @@ describe('a pod that cannot run', () => {
     await untilPhase(client, NS, 'second', 'Running');
     await remove('second');
   });
+
+  it('comes before those that came later, also after the scheduler was killed', async () => {
+    const { client } = product;
+    const all = { containers: [{ name: 'main', image: 'x', resources: { requests: { memory: '3Gi' } } }] };
+    for (const [name, since] of [
+      ['holder', 'Running'],
+      ['z-earlier', 'Pending'],
+      ['a-later', 'Pending'],
+    ] as const) {
+      await client.create(pods, podIn(NS, name, all));
+      await (since === 'Running' ? untilPhase(client, NS, name, since) : condition(name));
+      await sleep(1_000); // times of creation are in seconds
+    }
+    await product.kill();
+    await product.start();
+    await remove('holder');
+    await untilPhase(client, NS, 'z-earlier', 'Running');
+    expect((await client.get(pods, { namespace: NS, name: 'a-later' })).status?.phase).toBe('Pending');
+    for (const name of ['a-later', 'z-earlier']) await remove(name);
+  }, 60_000);
 
   it('is told once, not at every try', async () => {
     const { client } = product;
