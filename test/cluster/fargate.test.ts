@@ -306,6 +306,36 @@ describe('a container that is added to a running pod', () => {
   });
 });
 
+describe('a pod that is to be resized in place', () => {
+  /** Waits for a claim that nobody makes. */
+  const create = (key: { namespace: string; name: string }): Promise<Pod> => {
+    const resources = { requests: { cpu: '250m' } };
+    const volumes = [{ name: 'v', persistentVolumeClaim: { claimName: 'none' } }];
+    const spec = { containers: [{ name: 'c', image: 'i', resources }], volumes };
+    return product.client.create(pods, podIn(key.namespace, key.name, spec));
+  };
+  const resize = (key: { namespace: string; name: string }): Promise<Pod> => {
+    const patch = { spec: { containers: [{ name: 'c', resources: { requests: { cpu: '1' } } }] } };
+    return product.client.patch(pods, key, patch, { type: 'strategic', subresource: 'resize' });
+  };
+
+  it('stays as it is', async () => {
+    const key = { namespace: NS, name: 'resized' };
+    await create(key);
+    await expect(resize(key)).rejects.toThrow(
+      'pods on Fargate cannot be resized in place; make the pod anew with other requests',
+    );
+    await product.client.delete(pods, key, { gracePeriodSeconds: 0 });
+  });
+
+  it('is no business of ours elsewhere', async () => {
+    const key = { namespace: 'default', name: 'resized' };
+    await create(key);
+    expect((await resize(key)).spec.containers[0]?.resources?.requests).toEqual({ cpu: '1' });
+    await product.client.delete(pods, key, { gracePeriodSeconds: 0 });
+  });
+});
+
 describe('a pod that got onto our node all the same', () => {
   it('ends as the kubelet of the original would end it', async () => {
     const { client } = product;

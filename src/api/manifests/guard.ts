@@ -1,9 +1,10 @@
 /**
  * The guard of our nodes: nobody but the controller puts a pod on one. The taint alone does not do it, a pod
- * that tolerates everything passes it (spec/fargate.md §5.3). And of the network that all of them are in.
+ * that tolerates everything passes it (spec/fargate.md §5.3). And of what all of them rely on: their network, and
+ * that a pod stays as large as its machine (§4.3).
  */
 
-import { CONTROLLER_USER, NODE_PREFIX, GROUP as OUR_GROUP, VERSION } from '../../core/names.ts';
+import { CONTROLLER_USER, NODE_PREFIX, GROUP as OUR_GROUP, SCHEDULER, VERSION } from '../../core/names.ts';
 import { NETWORK } from '../../core/net/network.ts';
 
 const NAME = 'nodes.cloister.dev';
@@ -14,7 +15,7 @@ const byController = `request.userInfo.username == '${CONTROLLER_USER}'`;
 interface What {
   readonly apiGroups: readonly string[];
   readonly apiVersions: readonly string[];
-  readonly operations: readonly ('CREATE' | 'DELETE')[];
+  readonly operations: readonly ('CREATE' | 'UPDATE' | 'DELETE')[];
   readonly resources: readonly string[];
 }
 
@@ -53,7 +54,8 @@ const policy = (
 /**
  * Policies (fail-closed) on bindings to our nodes, on pods created with the name of one, and on certificates
  * that our nodes ask for themselves: they get theirs from the controller, and never another node's. And on the
- * deletion of the Network: without it every machine that starts is closed for ever.
+ * deletion of the Network: without it every machine that starts is closed for ever. And on resizing: the pod would say
+ * one size, and its machine and `CapacityProvisioned` another.
  */
 export const guardManifests = (): readonly object[] => [
   ...policy(`bindings.${NAME}`, creationOf('', 'pods/binding', 'bindings'), [
@@ -81,6 +83,16 @@ export const guardManifests = (): readonly object[] => [
       {
         expression: `oldObject.metadata.name != '${NETWORK}'`,
         message: `all machines are in Network ${NETWORK}: it can be changed and not deleted`,
+      },
+    ],
+  ),
+  ...policy(
+    `resizes.${NAME}`,
+    { apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['pods/resize'] },
+    [
+      {
+        expression: `!has(object.spec.schedulerName) || object.spec.schedulerName != '${SCHEDULER}'`,
+        message: 'pods on Fargate cannot be resized in place; make the pod anew with other requests',
       },
     ],
   ),
