@@ -1,21 +1,22 @@
 /**
- * Changes of profiles, one after the other in all replicas: whoever holds the Lease `eks-changes` looks at the
+ * Changes of profiles and tags, one after the other in all replicas: whoever holds the Lease `eks-changes` looks at the
  * cluster, decides and writes. It is held for the milliseconds that a change is decided and written in, not
- * while a profile becomes ACTIVE.
+ * while a profile becomes ACTIVE. Clocks of machines are not compared: a holder counts as dead when the Lease has
+ * not changed for its time by the clock here.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { type Lease, leases } from '../api/resources.ts';
 import { isConflict, type KubeClient, orNothing } from '../kube/client.ts';
-import { microTime } from '../kube/object.ts';
+import { microTime, versionOf } from '../kube/object.ts';
 import { retried } from '../kube/retry.ts';
 
 /** Runs something while nobody else does. */
 export type TakeTurn = <T>(run: () => Promise<T>) => Promise<T>;
 
 const NAME = 'eks-changes';
-/** After this time a holder counts as dead. Longer than any change takes: requests end after 30 s. */
+/** Longer than any change takes: requests end after 30 s. */
 const LEASE_SECONDS = 40;
 /** How long to wait for the turn. */
 const LIMIT_MS = 50_000;
@@ -29,8 +30,11 @@ export class BusyError extends Error {
   }
 }
 
-/** Turns of this process, which asks for the Lease once for each. */
-export const turns = (client: KubeClient, now: () => number): TakeTurn => {
+/**
+ * Turns of this process, which asks for the Lease once for each.
+ * @param now milliseconds of a steady clock
+ */
+export const turns = (client: KubeClient, now: () => number = () => performance.now()): TakeTurn => {
   const identity = randomUUID();
   let last: Promise<unknown> = Promise.resolve();
   return (run) => {
@@ -54,30 +58,30 @@ const readLease = (client: KubeClient): Promise<Lease> =>
     return (await orNothing(client.get(leases, key))) ?? client.create(leases, lease);
   });
 
-const isFree = ({ spec }: Lease, now: number): boolean => {
-  const { holderIdentity, renewTime } = spec ?? {};
-  return !holderIdentity || Date.parse(String(renewTime)) + LEASE_SECONDS * 1000 <= now;
-};
-
 const acquire = async (client: KubeClient, identity: string, now: () => number): Promise<Lease> => {
   const deadline = now() + LIMIT_MS;
+  let seen = { version: '', at: 0 };
   for (;;) {
     const lease = await readLease(client);
-    if (isFree(lease, now())) {
+    if (versionOf(lease) !== seen.version) seen = { version: versionOf(lease), at: now() };
+    const { holderIdentity: holder } = lease.spec ?? {};
+    // Its own, when an answer was lost: here turns come one after the other.
+    const free = !holder || holder === identity;
+    if (free || now() - seen.at >= LEASE_SECONDS * 1000) {
       try {
         return await client.replace(leases, {
           ...lease,
           spec: {
             holderIdentity: identity,
             leaseDurationSeconds: LEASE_SECONDS,
-            renewTime: microTime(now()),
+            renewTime: microTime(Date.now()),
           },
         });
       } catch (cause) {
         if (!isConflict(cause)) throw cause;
       }
     }
-    if (now() >= deadline) throw new BusyError(lease.spec?.holderIdentity ?? 'nobody');
+    if (now() >= deadline) throw new BusyError(holder ?? 'nobody');
     await sleep(LOOK_EVERY_MS);
   }
 };

@@ -99,7 +99,7 @@ export const runEks = async (
   const context = await contextOf(config, eks, inputs);
   const { client, log } = inputs;
   const services = {
-    takeTurn: turns(client, Date.now),
+    takeTurn: turns(client),
     wrote: (profile: FargateProfile) => inputs.profiles.assume(profile),
   };
   await publish(context);
