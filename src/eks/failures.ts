@@ -1,17 +1,18 @@
 /** Errors that happen on the way, in the terms of the API. Their inner texts go to the log, not to the caller. */
 import type { Refusal } from '../core/eks/errors.ts';
-import { ApiError, ConnectionError } from '../kube/client.ts';
+import { ApiError, ConnectionError, isRefusal } from '../kube/client.ts';
 import { RefusedError } from './http.ts';
 import { BusyError } from './turn.ts';
 
 const refuse = (type: Refusal['type'], message: string): Refusal => ({ type, message });
 
-const ofApiServer = ({ status, message }: ApiError): Refusal => {
+const ofApiServer = (error: ApiError): Refusal => {
+  const { status, message } = error;
   if (status === 409) return refuse('ResourceInUseException', 'The resource was changed by another request.');
   if (status === 429 || status >= 500)
     return refuse('ServiceUnavailableException', 'The cluster does not answer now. Try again later.');
   // A rule of the cluster's own, such as an admission policy: its text is for the caller.
-  if (status === 400 || status === 403 || status === 422) return refuse('InvalidRequestException', message);
+  if (isRefusal(error)) return refuse('InvalidRequestException', message);
   return unexpected();
 };
 

@@ -11,7 +11,7 @@ import { retried } from '../kube/retry.ts';
 
 /**
  * The ConfigMap with the role in it; undefined when it is there already, whatever it is mapped to.
- * @throws Error when `mapRoles` is no list, which is somebody else's and is left alone
+ * @throws UnreadableMappingError when nobody can read `mapRoles`, which is somebody else's and is left alone
  */
 export const withRole = (config: ConfigMap | undefined, rolearn: string): ConfigMap | undefined => {
   const roles = mapRolesOf(config);

@@ -1,10 +1,11 @@
 /** What happens between two looks at the cluster, which none can be brought to: the client is a stand-in. */
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { AWS_AUTH } from '../api/aws-auth.ts';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
 import { PROFILE_FINALIZER, PROFILE_LABEL, SCHEDULER } from '../api/names.ts';
-import type { Pod, Resource } from '../api/resources.ts';
+import type { ConfigMap, Pod, Resource } from '../api/resources.ts';
 import { until } from '../host/wait.ts';
 import { ApiError } from '../kube/client.ts';
 import { type ProfilesContext, runProfiles } from './reconciler.ts';
@@ -25,6 +26,11 @@ const storeOf = <T>(objects: Readonly<Record<string, T>>) => ({
   assume: () => {},
 });
 
+interface Patch {
+  readonly metadata: { readonly finalizers?: readonly string[] };
+  readonly status?: object;
+}
+
 interface World {
   readonly profile?: FargateProfile;
   /** Pods that the API server lists by their label. */
@@ -33,11 +39,16 @@ interface World {
   readonly stored: () => FargateProfile | undefined;
   readonly pods?: readonly Pod[];
   readonly machines?: readonly MicroVM[];
+  /** `mapRoles` of `aws-auth`. */
+  readonly mapRoles?: string;
+  /** Status with which `aws-auth` cannot be written. */
+  readonly refused?: number;
 }
 
-/** Looks at profile `p` once; gives the names of the pods that were deleted, and whether it was let go. */
-const pass = async ({ profile, listed, stored, pods = [], machines = [] }: World) => {
+/** Looks at profile `p` once; gives the names of the pods that were deleted, what was told, and whether it was let go. */
+const pass = async ({ profile, listed, stored, pods = [], machines = [], mapRoles = '', refused }: World) => {
   const deleted: string[] = [];
+  let told: object | undefined;
   let looked = false;
   let released = false;
   const client = {
@@ -45,16 +56,22 @@ const pass = async ({ profile, listed, stored, pods = [], machines = [] }: World
       looked = true;
       return listed();
     },
-    get: async () => {
+    get: async ({ kind }: Resource<unknown>) => {
       looked = true;
+      if (kind === 'ConfigMap') return { metadata: AWS_AUTH, data: { mapRoles } };
       const found = stored();
       if (found === undefined) throw new ApiError('GET', { status: 404, reason: 'NotFound' });
       return found;
     },
     delete: async (_: Resource<Pod>, { name }: { name: string }) => deleted.push(name),
-    patch: async (_: unknown, __: unknown, patch: { metadata: { finalizers?: readonly string[] } }) => {
+    patch: async (_: unknown, __: unknown, patch: Patch) => {
       if (patch.metadata.finalizers?.length === 0) released = true;
+      told ??= patch.status;
       return profile;
+    },
+    replace: async (_: unknown, config: ConfigMap) => {
+      if (refused === undefined) return config;
+      throw new ApiError('PUT: no', { status: refused, reason: 'Unknown' });
     },
   };
   let enqueue = (_name: string): void => {};
@@ -67,7 +84,8 @@ const pass = async ({ profile, listed, stored, pods = [], machines = [] }: World
         return () => {};
       },
     },
-    replicas: { onChange: () => () => {} },
+    replicas: { onChange: () => () => {}, at: async () => [{ name: 'a', follows: true }] },
+    authConfig: storeOf<ConfigMap>({}),
     pods: storeOf(Object.fromEntries(pods.map((one) => [`n/${one.metadata.name}`, one]))),
     microVMs: storeOf(Object.fromEntries(machines.map((one) => [one.metadata.name, one]))),
     log: pino({ level: 'silent' }),
@@ -77,7 +95,7 @@ const pass = async ({ profile, listed, stored, pods = [], machines = [] }: World
   enqueue('p');
   await until(() => looked, { limitMs: 5_000, what: 'the profile to be looked at', everyMs: 1 });
   await controller.stop();
-  return { deleted, released };
+  return { deleted, released, ...(told === undefined ? {} : { told }) };
 };
 
 const leaving: FargateProfile = {
@@ -144,5 +162,46 @@ describe('a profile that is being deleted', () => {
       machines: [before, machineOf(pod('gone'), 'p')],
     };
     expect(await pass(world)).toEqual({ deleted: [], released: true });
+  });
+});
+
+describe('a profile that is new', () => {
+  const fresh: FargateProfile = {
+    metadata: { name: 'p', uid: 'u', resourceVersion: '1', finalizers: [PROFILE_FINALIZER] },
+    spec: { selectors: [{ namespace: 'n' }], podExecutionRoleArn: 'arn:aws:iam::111122223333:role/pods' },
+  };
+  const told = async (more: Pick<World, 'mapRoles' | 'refused'>) =>
+    (await pass({ profile: fresh, listed: () => [], stored: () => fresh, ...more })).told;
+
+  it('is ACTIVE when its role is mapped', async () => {
+    expect(await told({})).toMatchObject({ status: 'ACTIVE' });
+  });
+
+  it.each([
+    ['may not be written', 403],
+    ['is immutable', 422],
+  ])('tells that it cannot be mapped where the ConfigMap %s', async (_, refused) => {
+    expect(await told({ refused })).toMatchObject({
+      status: 'CREATE_FAILED',
+      health: { issues: [{ code: 'AccessDenied', message: 'PUT: no', resourceIds: ['p'] }] },
+    });
+  });
+
+  it.each([
+    ['no list', '{a: b}', 'it is no list'],
+    ['no YAML', '- a\n- [b', 'unexpected end of the stream within a flow collection'],
+  ])('tells that it cannot be mapped where mapRoles is %s', async (_, mapRoles, why) => {
+    expect(await told({ mapRoles })).toMatchObject({
+      status: 'CREATE_FAILED',
+      health: {
+        issues: [
+          {
+            code: 'InternalFailure',
+            message: `mapRoles of ConfigMap kube-system/aws-auth cannot be read, ${why}: correct it`,
+            resourceIds: ['p'],
+          },
+        ],
+      },
+    });
   });
 });

@@ -3,6 +3,7 @@
  * (spec/fargate.md §1.6). Both doors come here, the EKS API and kubectl.
  */
 import type { Logger } from 'pino';
+import { UnreadableMappingError } from '../api/aws-auth.ts';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
 import { PROFILE_FINALIZER, PROFILE_LABEL, SCHEDULER } from '../api/names.ts';
@@ -11,7 +12,7 @@ import { type Verdict, withCondition } from '../core/conditions.ts';
 import { isAnnounced, type ProfileStatus } from '../core/eks/create.ts';
 import { lagOf } from '../core/profile/live.ts';
 import { nextStep, type Problem, type Step } from '../core/profile/progress.ts';
-import { ApiError, isConflict, type KubeClient, orNothing } from '../kube/client.ts';
+import { isConflict, isRefusal, type KubeClient, orNothing } from '../kube/client.ts';
 import { type Controller, done, type Outcome, runController } from '../kube/controller.ts';
 import { versionOf } from '../kube/object.ts';
 import type { Store } from '../kube/store.ts';
@@ -62,6 +63,7 @@ export const runProfiles = (context: ProfilesContext): Pick<Controller, 'stop'> 
   const unsubscribe = [
     context.profiles.onChange((name) => controller.enqueue(name)),
     context.replicas.onChange(enqueueWaiting),
+    ...(context.authConfig === undefined ? [] : [context.authConfig.onChange(enqueueWaiting)]),
     context.pods.onChange((_key, now, before) => {
       const pod = now ?? before;
       if (pod !== undefined) enqueueProfileOf(pod);
@@ -141,18 +143,19 @@ const reconcile = async (name: string, context: ProfilesContext): Promise<Outcom
   return act(step, profile, own, context);
 };
 
-/** Why the role could not be mapped; undefined when it was. Only a lack of rights is final. */
+/** Why the role could not be mapped; undefined when it was. Only what people have to mend is final. */
 const mapRole = async (
   role: string | undefined,
   { client, authConfig }: ProfilesContext,
-): Promise<string | undefined> => {
+): Promise<Problem | undefined> => {
   if (role === undefined || authConfig === undefined) return undefined;
   try {
     const written = await ensureRoleMapping(client, role);
     if (written !== undefined) authConfig.assume(written); // a pod may be scheduled the moment this is ACTIVE
     return undefined;
   } catch (cause) {
-    if (cause instanceof ApiError && cause.status === 403) return cause.message;
+    if (isRefusal(cause)) return { code: 'AccessDenied', message: cause.message };
+    if (cause instanceof UnreadableMappingError) return { code: 'InternalFailure', message: cause.message };
     throw cause;
   }
 };

@@ -244,6 +244,35 @@ describe('a profile', () => {
     await remove('mapped');
   }, 90_000);
 
+  it('fails, and says why, while nobody can read aws-auth, and is ACTIVE when that is corrected', async () => {
+    const { client } = test.product;
+    const write = (mapRoles: string) =>
+      client.patch(configMaps, AWS_AUTH, { data: { mapRoles } }, { type: 'merge' });
+    await write('- rolearn: [');
+    await create('unread');
+    const failed = () =>
+      describeProfile('unread').then(({ fargateProfile }) => fargateProfile?.health?.issues);
+    const issues = await until(async () => ((await failed())?.length === 1 ? failed() : undefined), {
+      limitMs: 10_000,
+      what: 'the profile to tell what is wrong',
+    });
+    expect(issues).toEqual([
+      {
+        code: 'InternalFailure',
+        message: expect.stringMatching(
+          /^mapRoles of ConfigMap kube-system\/aws-auth cannot be read, .*: correct it$/,
+        ),
+        resourceIds: ['unread'],
+      },
+    ]);
+    expect((await describeProfile('unread')).fargateProfile?.status).toBe('CREATE_FAILED');
+    await write('');
+    // The waiter of the client takes CREATE_FAILED for the end.
+    const isActive = async () => (await describeProfile('unread')).fargateProfile?.status === 'ACTIVE';
+    await until(isActive, { limitMs: 10_000, what: 'the profile to be ACTIVE' });
+    await remove('unread');
+  }, 60_000);
+
   it('is made once for one token', async () => {
     const token = { clientRequestToken: 'Token-1' };
     const first = await create('idem', { ...token, tags: { a: '1' } });

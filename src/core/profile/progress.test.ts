@@ -29,6 +29,8 @@ const UNREACHABLE: Step = {
   problem: { code: 'ClusterUnreachable', message: LAG },
 };
 
+const DENIED = { code: 'AccessDenied', message: 'no' } as const;
+
 it.each<[string, Partial<ProfileNow>, Step]>([
   ['new, by kubectl', { finalized: false }, { kind: 'hold' }],
   ['held', {}, { kind: 'tell', status: 'ACTIVE' }],
@@ -58,12 +60,8 @@ it.each<[string, Partial<ProfileNow>, Step]>([
     { kind: 'wait', againMs: LAG_TOLD_MS },
   ],
   ['live after all', { told: 'CREATE_FAILED', lagMs: LAG_LIMIT_MS }, { kind: 'tell', status: 'ACTIVE' }],
-  [
-    'without its role',
-    { roleProblem: 'no' },
-    { kind: 'tell', status: 'CREATE_FAILED', problem: { code: 'AccessDenied', message: 'no' } },
-  ],
-  ['without its role, told', { roleProblem: 'no', told: 'CREATE_FAILED' }, { kind: 'nothing' }],
+  ['without its role', { roleProblem: DENIED }, { kind: 'tell', status: 'CREATE_FAILED', problem: DENIED }],
+  ['without its role, told', { roleProblem: DENIED, told: 'CREATE_FAILED' }, { kind: 'nothing' }],
   ['with its role after all', { told: 'CREATE_FAILED' }, { kind: 'tell', status: 'ACTIVE' }],
   ['leaving with pods', { deleting: true, pods: 2, told: 'ACTIVE' }, { kind: 'drain', tell: 'DELETING' }],
   ['leaving with pods, told', { deleting: true, pods: 2, told: 'DELETING' }, { kind: 'drain' }],

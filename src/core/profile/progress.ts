@@ -7,7 +7,7 @@ export interface ProfileNow {
   readonly finalized: boolean;
   readonly told: ProfileStatus | undefined;
   /** Why its role could not be mapped; undefined when it was, or when it has none. */
-  readonly roleProblem: string | undefined;
+  readonly roleProblem: Problem | undefined;
   /** Whether ACTIVE was told of the very selectors that it has now. */
   readonly announced: boolean;
   /** What keeps its selectors from being live in every replica of admission; undefined when nothing does. */
@@ -50,21 +50,18 @@ export const nextStep = (now: ProfileNow): Step => {
   if (now.deleting) return leaving(now);
   if (!now.finalized) return { kind: 'hold' };
   if (now.roleProblem !== undefined)
-    return now.told === 'CREATE_FAILED' ? { kind: 'nothing' } : failed('AccessDenied', now.roleProblem);
+    return now.told === 'CREATE_FAILED' ? { kind: 'nothing' } : failed(now.roleProblem);
   if (now.told === 'ACTIVE' && now.announced) return { kind: 'nothing' };
   return now.lag === undefined ? { kind: 'tell', status: 'ACTIVE' } : waiting(now, now.lag);
 };
 
-const failed = (code: Problem['code'], message: string): Step => ({
-  kind: 'tell',
-  status: 'CREATE_FAILED',
-  problem: { code, message },
-});
+const failed = (problem: Problem): Step => ({ kind: 'tell', status: 'CREATE_FAILED', problem });
 
 const waiting = ({ told, lagMs }: ProfileNow, lag: string): Step => {
   const again: Step = { kind: 'wait', againMs: LAG_TOLD_MS };
   if (told === 'CREATE_FAILED') return again;
-  if (lagMs >= LAG_LIMIT_MS) return failed('InternalFailure', `after ${LAG_LIMIT_MS / 1000} seconds ${lag}`);
+  if (lagMs >= LAG_LIMIT_MS)
+    return failed({ code: 'InternalFailure', message: `after ${LAG_LIMIT_MS / 1000} seconds ${lag}` });
   if (told === 'CREATING' || (told === undefined && lagMs < LAG_TOLD_MS)) return again;
   return { kind: 'tell', status: 'CREATING', problem: { code: 'ClusterUnreachable', message: lag } };
 };
