@@ -1,7 +1,7 @@
 /** Limits of profiles that no schema can see, because they look at other objects (spec/fargate.md §1.3, §1.4). */
 import type { Subnet } from '../api/subnet.ts';
 import type { Places } from '../core/placement/subnets.ts';
-import { checkCount, checkSubnets, LIMITS } from '../core/profile/rules.ts';
+import { checkChangedSubnets, checkCount, checkSubnets, LIMITS } from '../core/profile/rules.ts';
 import { checkTrust, type Roles } from '../core/roles/launch.ts';
 import type { Profiles } from './pods.ts';
 import { type AdmissionRequest, type Answer, refuse } from './review.ts';
@@ -30,9 +30,6 @@ const roleOf = (spec: object | undefined): string | undefined =>
     ? spec.podExecutionRoleArn
     : undefined;
 
-const same = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((name, index) => name === b[index]);
-
 /** Why the role that a profile comes with cannot be its own; undefined when it can. */
 const roleRefusal = async (
   { name = '', object, oldObject }: AdmissionRequest,
@@ -59,8 +56,10 @@ export const profileReviewer =
     const distrusted = await roleRefusal(request, roles);
     if (distrusted !== undefined) return refuse(distrusted);
     const named = namedSubnets(object.spec);
-    const before = namedSubnets(oldObject?.spec);
-    if (subnets === undefined || (operation !== 'CREATE' && same(named, before))) return { allowed: true };
-    const problem = checkSubnets(named, subnets(), region, places?.());
+    if (subnets === undefined) return { allowed: true };
+    const problem =
+      operation === 'CREATE'
+        ? checkSubnets(named, subnets(), region, places?.())
+        : checkChangedSubnets(named, namedSubnets(oldObject?.spec), subnets(), region, places?.());
     return problem === undefined ? { allowed: true } : refuse(problem);
   };

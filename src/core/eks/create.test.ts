@@ -146,6 +146,22 @@ describe('refuseDelete and refuseUpdate', () => {
   });
 });
 
+describe('subnets of a profile that is updated', () => {
+  const spec = { selectors: SELECTORS, podExecutionRoleArn: ROLE, subnets: ['gone'] };
+  const view = cluster({
+    profiles: [{ metadata: { name: 'x' }, spec, status: { status: 'ACTIVE', ...spec } }],
+  });
+
+  it.each([
+    ['that stay, although one is gone', ['gone'], undefined],
+    ['that change', ['gone', 'a'], 'Subnet gone provided in Fargate Profile does not exist'],
+    ['that change to a public one', ['p'], 'Subnet p provided in Fargate Profile is not a private subnet'],
+    ['that change to ones that are there', ['a'], undefined],
+  ])('%s', (_, subnets, message) => {
+    expect(refuseUpdate('x', { ...GOOD, subnets }, view)?.message).toBe(message);
+  });
+});
+
 describe('errorBody', () => {
   it('has every member of its type, null where not set, and no other', () => {
     const refusal = {

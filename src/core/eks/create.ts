@@ -2,6 +2,7 @@
 import type { Places, SubnetLike } from '../placement/subnets.ts';
 import { type Selectors, sameSelectors } from '../profile/live.ts';
 import {
+  checkChangedSubnets,
   checkCount,
   checkName,
   checkSelectors,
@@ -20,7 +21,11 @@ export type ProfileStatus = 'CREATING' | 'ACTIVE' | 'DELETING' | 'CREATE_FAILED'
 /** What is read of a profile that exists. */
 export interface ExistingProfile {
   readonly metadata: RoleUser & { readonly deletionTimestamp?: string | undefined };
-  readonly spec: { readonly selectors: Selectors; readonly podExecutionRoleArn?: string };
+  readonly spec: {
+    readonly selectors: Selectors;
+    readonly podExecutionRoleArn?: string;
+    readonly subnets?: readonly string[];
+  };
   readonly status?:
     | {
         readonly status?: ProfileStatus;
@@ -195,7 +200,13 @@ export const refuseUpdate = (
   const wrong =
     checkSelectors(input.selectors, cluster.limits) ??
     checkChangedRole(input.podExecutionRoleArn, found, cluster) ??
-    checkSubnets(input.subnets, cluster.subnets, cluster.account.region, cluster.places);
+    checkChangedSubnets(
+      input.subnets ?? [],
+      found.spec.subnets,
+      cluster.subnets,
+      cluster.account.region,
+      cluster.places,
+    );
   if (wrong !== undefined) return invalid(wrong, cluster.name, profile);
   const status = profileStatus(found);
   return BUSY.includes(status)

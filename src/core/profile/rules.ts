@@ -83,6 +83,19 @@ export const checkSubnets = (
   return undefined;
 };
 
+/**
+ * The same for a profile that is changed. Subnets that stay as they were are not judged again: it must be possible to
+ * change a profile after they are gone.
+ */
+export const checkChangedSubnets = (
+  named: readonly string[] = [],
+  before: readonly string[] = [],
+  ...judges: readonly [all: readonly SubnetLike[], region: string, places?: Places]
+): Check =>
+  named.length === before.length && named.every((name, index) => name === before[index])
+    ? undefined
+    : checkSubnets(named, ...judges);
+
 /** Most tags on one resource. */
 const MOST_TAGS = 50;
 
