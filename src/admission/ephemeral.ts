@@ -2,7 +2,6 @@
 
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import type { MicroVM } from '../api/micro-vm.ts';
-import { PROFILE_LABEL } from '../api/names.ts';
 import { machineName } from '../core/machine/microvm.ts';
 import type { Pod } from '../core/pod.ts';
 import { ephemeralRefusal } from '../core/validation/ephemeral.ts';
@@ -12,17 +11,17 @@ import { type AdmissionRequest, type Answer, refuse } from './review.ts';
 /** What the pods are judged by. */
 export interface EphemeralContext {
   readonly profiles: () => readonly FargateProfile[];
-  /** The machine of that name. Without it, the pod's label names its profile. */
+  /** The machine of that name. Without it, no pod has one. */
   readonly microVM?: (name: string) => MicroVM | undefined;
 }
 
 /**
- * The policy that the pod runs under. The machine's word comes before the label's, which whoever may patch the
- * pod can change; a profile that is gone allows nothing.
+ * The policy of the profile that the pod's machine was made for; a profile that is gone allows nothing. Nor does a
+ * label: whoever may patch the pod could name an open profile for a moment, add a container by it, and then run under
+ * a strict one.
  */
 const policyOf = ({ metadata }: Pod, { profiles, microVM }: EphemeralContext): Policy => {
-  const machine = microVM?.(machineName(metadata.uid ?? ''));
-  const name = machine?.spec.profile ?? metadata.labels?.[PROFILE_LABEL];
+  const name = microVM?.(machineName(metadata.uid ?? ''))?.spec.profile;
   return profiles().find((profile) => profile.metadata.name === name)?.spec.policy ?? {};
 };
 

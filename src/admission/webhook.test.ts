@@ -396,7 +396,14 @@ describe('POST /validate/ephemeralcontainers', () => {
       'invalid SecurityContext fields: Privileged, port contains HostIP or HostPort',
     ],
     ['one that is there already', 'u', {}, [ROOT, PLAIN], [ROOT], undefined],
-    ['what the profile allows', 'u', labelled, [ROOT], [], undefined],
+    [
+      'what the profile of its label allows, before it has a machine',
+      'u',
+      labelled,
+      [ROOT],
+      [],
+      'invalid SecurityContext fields: Privileged',
+    ],
     ['what the profile of its machine allows', 'u1', {}, [ROOT], [], undefined],
     [
       'what that profile does not allow',
