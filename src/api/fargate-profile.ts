@@ -1,5 +1,6 @@
 /** FargateProfile: which pods run on Fargate and how (spec/fargate.md §1). */
 import { type Static, Type } from 'typebox';
+import { ROLE_ARN } from '../core/eks/arn.ts';
 import { API_VERSION } from '../core/names.ts';
 import { Condition, type Frozen, type Kind, type NamedMeta, rules } from './kind.ts';
 
@@ -120,7 +121,7 @@ const Spec = Type.Object({
       maxLength: 2048,
       description: 'Role that the node uses to pull images and to send logs.',
       ...rules({
-        rule: "self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[^/]+$')",
+        rule: `self.matches('${ROLE_ARN}')`,
         message: 'podExecutionRoleArn must have the form arn:aws:iam::<account>:role/<name>, with no path',
       }),
     }),

@@ -1,5 +1,6 @@
 /** PodExecutionRole: a role of IAM, as far as Fargate profiles depend on it (spec/fargate.md §1.8). */
 import { type Static, Type } from 'typebox';
+import { ROLE_ARN } from '../core/eks/arn.ts';
 import { API_VERSION } from '../core/names.ts';
 import { type Frozen, type Kind, type NamedMeta, rules } from './kind.ts';
 
@@ -9,7 +10,7 @@ const Spec = Type.Object({
     description: 'The role as profiles name it. Cannot be changed.',
     ...rules(
       {
-        rule: "self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[^/]+$')",
+        rule: `self.matches('${ROLE_ARN}')`,
         message: 'arn must have the form arn:aws:iam::<account>:role/<name>, with no path',
       },
       { rule: 'self == oldSelf', message: 'the arn of a PodExecutionRole cannot be changed' },

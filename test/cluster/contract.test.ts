@@ -145,6 +145,11 @@ describe('the rules of a FargateProfile (spec §1.3, §1.4)', () => {
       'podExecutionRoleArn must have the form',
     ],
     [
+      'a role with a name that IAM does not know',
+      { selectors: [one], podExecutionRoleArn: 'arn:aws:iam::111122223333:role/p x' },
+      'podExecutionRoleArn must have the form',
+    ],
+    [
       'a reserved tag',
       { selectors: [one], tags: { 'AWS:x': 'y' } },
       'Tag keys must not begin with aws:, which is reserved',

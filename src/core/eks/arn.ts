@@ -53,11 +53,19 @@ export const parseTaggable = (arn: string, own: Account): Taggable | 'malformed'
   return 'elsewhere';
 };
 
+/**
+ * ARNs of roles without a path, with partition, account and name as groups: written so that JavaScript and the API
+ * server (RE2) read the same.
+ */
+export const ROLE_ARN = '^arn:(aws[a-z-]*):iam::([0-9]{12}):role/([A-Za-z0-9_+=,.@-]{1,64})$';
+
+const roleArn = new RegExp(ROLE_ARN);
+
 /** A role by its ARN; undefined when it is no ARN of a role, or one with a path (spec/fargate.md §1.8). */
 export const parseRole = (
   arn: string,
 ): { readonly partition: string; readonly account: string; readonly name: string } | undefined => {
-  const parts = /^arn:(aws[a-z-]*):iam::([0-9]{12}):role\/([\w+=,.@-]{1,64})$/.exec(arn);
+  const parts = roleArn.exec(arn);
   if (parts === null) return undefined;
   const [, partition = '', account = '', name = ''] = parts;
   return { partition, account, name };
