@@ -56,7 +56,7 @@ export interface ImageInputs {
 }
 
 /** Programs built from the pinned upstream sources that go into the guest. `ctr` only helps to build it. */
-export const GUEST_BINARIES: readonly string[] = [
+const GUEST_BINARIES: readonly string[] = [
   'kubelet',
   'kube-proxy',
   'containerd',

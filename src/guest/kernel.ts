@@ -93,7 +93,7 @@ export type Modules = ReadonlyMap<string, Buffer>;
  * Reads the named modules and all that they need. A name that this kernel has built in is left out.
  * @throws Error when one is neither a module nor built in
  */
-export const readModules = async (kernel: KernelFiles, names: readonly string[]): Promise<Modules> => {
+const readModules = async (kernel: KernelFiles, names: readonly string[]): Promise<Modules> => {
   const files = new Map(
     readdirSync(join(kernel.modules, 'kernel'), { recursive: true, encoding: 'utf8' })
       .filter((file) => /\.ko(\.xz)?$/.test(file))

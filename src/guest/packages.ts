@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { exec } from '../host/exec.ts';
 
 /** The Debian release of the guest's userland and kernel. */
-export const SUITE = 'trixie';
+const SUITE = 'trixie';
 
 /** Meta package of the guest's kernel: Debian's build for virtual machines, signed like any other. */
-export const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
+const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 
 /** What the guest's programs are taken from. */
 export const PACKAGES: readonly string[] = [
@@ -34,7 +34,7 @@ export interface Mirror {
  * other contents under the same origin and do not count.
  * @throws Error when apt knows no Debian archive
  */
-export const aptMirror = async (): Promise<Mirror> => {
+const aptMirror = async (): Promise<Mirror> => {
   const targets = await exec('apt-get', [
     'indextargets',
     '--format',

@@ -1,6 +1,6 @@
 /**
  * The pause image, and a containerd state that already holds it: prepared once on the host by the same
- * containerd, so that no guest pulls or imports it (prototype fact 8).
+ * containerd, so that no guest pulls or imports it.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -27,7 +27,7 @@ const digest = (bytes: Buffer): string => createHash('sha256').update(bytes).dig
  * An OCI image layout archive (OCI image specification 1.1) of one layer with one program: catatonit, which
  * reaps what is orphaned in the pod's process namespace and waits for the end.
  */
-export const pauseArchive = async (catatonit: Buffer): Promise<Buffer> => {
+const pauseArchive = async (catatonit: Buffer): Promise<Buffer> => {
   const layer = await tar([{ name: 'pause', mode: 0o755, content: catatonit }]);
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
   const config = json({

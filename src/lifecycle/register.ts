@@ -7,7 +7,7 @@ import { gone } from './reclaim.ts';
 
 /**
  * Registered: the Node object exists with addresses, capacity and the allocatable that the kubelet will
- * compute, made in one call (prototype fact 6).
+ * compute, made in one call.
  *
  * It is also the machine's claim on its address, whose name it has: the API server gives a name once, so of two
  * machines that were placed at one address, whatever crash it came from, one stops here, before anything of it

@@ -24,7 +24,7 @@ export interface Placement {
   readonly subnet: string;
   readonly zone: string;
   readonly region: string;
-  /** IPv4 address of pod and node alike (prototype fact 5). */
+  /** IPv4 address of pod and node alike. */
   readonly address: string;
 }
 

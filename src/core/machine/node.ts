@@ -1,4 +1,4 @@
-/** The Node object of a machine, made before the machine runs (spec/fargate.md §5, prototype fact 6). */
+/** The Node object of a machine, made before the machine runs (spec/fargate.md §5). */
 import type { Node } from 'kubernetes-types/core/v1.js';
 import type { ObjectMeta } from 'kubernetes-types/meta/v1.js';
 import { tenHex } from '../hash.ts';
