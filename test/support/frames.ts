@@ -160,6 +160,16 @@ export const sendFrames = (frames: readonly Buffer[]): string => {
   return `perl -e '${program}' ${frames.map((bytes) => bytes.toString('hex')).join(' ')}`;
 };
 
+/** A shell command that sends a UDP datagram from a port of its own choice. */
+export const sendUdp = (from: number, address: string, to: number): string => {
+  const program = `
+    my $end = sub { pack("S n a4 x8", 2, $_[0], pack("C4", split(/\\./, $_[1]))) };
+    socket(S, 2, 2, 17) or die "socket: $!";
+    bind(S, $end->($ARGV[0], "0.0.0.0")) or die "bind: $!";
+    send(S, "hello", 0, $end->($ARGV[2], $ARGV[1])) or die "send: $!"`;
+  return `perl -e '${program}' ${from} ${address} ${to}`;
+};
+
 /**
  * A shell command that sends an SCTP INIT by a raw socket (raw(7)) and prints what comes of it, as `agnhost connect`
  * does: REFUSED when the other host answers that it speaks no SCTP (ICMP "protocol unreachable", as ENOPROTOOPT),

@@ -72,14 +72,14 @@ export const createRouter = async (router: Router): Promise<void> => {
   if (router.egress) await addUplink(router.name);
 };
 
-/** The interface and the settings directory of the host's default route. @throws Error when there is none */
-const hostDefaultDevice = async (): Promise<string> => {
+/** The one of the host's links that its default route leads to. @throws Error when there is none */
+const defaultOf = async (links: readonly HostLink[]): Promise<HostLink> => {
   const routes = JSON.parse(await exec('ip', ['-4', '-j', 'route', 'show', 'default'])) as { dev?: string }[];
-  const device = routes[0]?.dev;
-  if (device === undefined) {
+  const link = links.find(({ ifname }) => ifname === routes[0]?.dev);
+  if (link === undefined) {
     throw new Error('this host has no default route, so machines can have no egress: start without egress');
   }
-  return device;
+  return link;
 };
 
 const forwardingOf = (device: string): string => `/proc/sys/net/ipv4/conf/${device}/forwarding`;
@@ -99,25 +99,38 @@ const hasUplink = async (router: string): Promise<boolean> =>
   (await exec('ip', ['-n', router, '-4', 'route', 'show', 'default', 'dev', 'uplink']).catch(() => '')) !==
   '';
 
+/** What forwarding of the device was before there was an uplink: the first one saw it, later ones ask that one. */
+const forwardingBefore = (device: string, links: readonly HostLink[]): string =>
+  links
+    .find(({ ifname, ifalias }) => isUplink(ifname) && ifalias?.startsWith(`${device} `))
+    ?.ifalias?.split(' ')[1] ?? readFileSync(forwardingOf(device), 'utf8').trim();
+
 const addUplink = async (router: string): Promise<void> => {
-  const device = await hostDefaultDevice();
   const peer = uplinkName(router);
+  const links = await hostLinks();
+  const { ifname: device, mtu } = await defaultOf(links);
+  const before = forwardingBefore(device, links);
   if (!(await hasUplink(router))) {
-    if ((await hostLinks()).some(({ ifname }) => ifname === peer)) await exec('ip', ['link', 'del', peer]);
-    await makeUplink(router, peer, device);
+    if (links.some(({ ifname }) => ifname === peer)) await exec('ip', ['link', 'del', peer]);
+    await makeUplink(router, peer, { mtu, before: `${device} ${before}` });
   }
+  const rules = uplinkHostRuleset(router, before === '0' ? device : undefined);
+  await exec('nft', ['-f', '-'], { input: rules });
   // Per interface and not for the whole host: no other interface of the host begins to forward.
   for (const name of [peer, device]) writeFileSync(forwardingOf(name), '1');
-  await exec('nft', ['-f', '-'], { input: uplinkHostRuleset(router) });
 };
 
-const makeUplink = async (router: string, peer: string, device: string): Promise<void> => {
+/**
+ * With the host's own maximum packet size the router is where larger packets are refused, not beyond. The default
+ * device and what its forwarding was before stay as the link's alias, to be put back when the router goes.
+ */
+const makeUplink = async (
+  router: string,
+  peer: string,
+  { mtu, before }: { readonly mtu: number; readonly before: string },
+): Promise<void> => {
   const base = await freeUplinkBlock();
   const [host, own] = [`169.254.255.${base + 1}`, `169.254.255.${base + 2}`];
-  // The host's own maximum packet size, so that the router is where larger ones are refused, not beyond.
-  const mtu = readFileSync(`/sys/class/net/${device}/mtu`, 'utf8').trim();
-  // What forwarding was before is kept as the link's alias, to be put back when the router goes.
-  const before = `${device} ${readFileSync(forwardingOf(device), 'utf8').trim()}`;
   const link = `link add ${peer} mtu ${mtu} type veth peer name uplink mtu ${mtu} netns ${router}`;
   const lines = [link, `link set ${peer} alias "${before}" up`, `addr add ${host}/30 dev ${peer}`, ''];
   await exec('ip', ['-batch', '-'], { input: lines.join('\n') });
@@ -170,8 +183,16 @@ export const detach = async ({ router, address }: Omit<Attachment, 'namespace'>)
   await exec('ip', ['-n', router, 'link', 'del', linkName(address)]);
 };
 
-const hostLinks = async (): Promise<readonly { ifname: string; ifalias?: string }[]> =>
-  JSON.parse(await exec('ip', ['-j', 'link', 'show'])) as { ifname: string; ifalias?: string }[];
+interface HostLink {
+  readonly ifname: string;
+  readonly mtu: number;
+  readonly ifalias?: string;
+}
+
+const hostLinks = async (): Promise<readonly HostLink[]> =>
+  JSON.parse(await exec('ip', ['-j', 'link', 'show'])) as HostLink[];
+
+const isUplink = (link: string): boolean => link.startsWith(UPLINK_PREFIX);
 
 /** Removes the router, its links and uplink, and puts the host's forwarding back; nothing when it is gone. */
 export const removeRouter = async (name: string): Promise<void> => {
@@ -180,7 +201,7 @@ export const removeRouter = async (name: string): Promise<void> => {
   const uplink = links.find((link) => link.ifname === peer);
   if (uplink !== undefined) {
     const [device, before] = (uplink.ifalias ?? '').split(' ');
-    const others = links.some((link) => link.ifname !== peer && link.ifname.startsWith(UPLINK_PREFIX));
+    const others = links.some(({ ifname }) => ifname !== peer && isUplink(ifname));
     if (device && before && !others) writeFileSync(forwardingOf(device), before);
     await exec('ip', ['link', 'del', peer]);
   }

@@ -119,6 +119,8 @@ test('a rule tells whose it is within what the kernel keeps of a comment', () =>
 test('packet filters of the router and its uplink', async () => {
   await expect(vpcRuleset()).toMatchFileSnapshot('golden/vpc.nft');
   await expect(uplinkHostRuleset('cloister-router')).toMatchFileSnapshot('golden/uplink.nft');
+  const guarded = uplinkHostRuleset('cloister-router', 'ens5');
+  await expect(guarded).toMatchFileSnapshot('golden/uplink-guarded.nft');
 });
 
 test('seed', async () => {

@@ -43,9 +43,13 @@ export const vpcRuleset = (): string =>
 `,
   );
 
-/** The host's rules for one uplink: what comes from it may go on to the network, never to the host itself. */
-export const uplinkHostRuleset = (router: string): string => {
+/**
+ * The host's rules for one uplink: what comes from it may go on to the network, never to the host itself.
+ * @param device the host's default device, where it forwarded nothing before: it forwards to uplinks alone
+ */
+export const uplinkHostRuleset = (router: string, device?: string): string => {
   const uplink = uplinkName(router);
+  const guard = device === undefined ? '' : `    iifname "${device}" oifname != "${UPLINK_PREFIX}*" drop\n`;
   return replaceTable(
     uplink,
     `  chain input {
@@ -55,7 +59,7 @@ export const uplinkHostRuleset = (router: string): string => {
   chain forward {
     type filter hook forward priority filter; policy accept;
     oifname "${uplink}" ct state != { established, related } drop
-  }
+${guard}  }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     iifname "${uplink}" masquerade
