@@ -37,12 +37,8 @@ export interface Provider {
   capacity(): Promise<Capacity>;
   /** Makes what is missing of the machine, and starts it if it never ran. @throws ProviderError */
   ensure(machine: Machine): Promise<void>;
-  /**
-   * Delivers files and resolves when the guest has them in place.
-   * @param unwanted ends the wait for the guest
-   * @throws ProviderError; the signal's reason
-   */
-  feed(machine: Machine, seed: Seed, unwanted?: AbortSignal): Promise<void>;
+  /** Delivers files and resolves when the guest has them in place. @throws ProviderError */
+  feed(machine: Machine, seed: Seed): Promise<void>;
   /** Enforces the vCPU fraction, inside the guest and around it. Called when the pod runs. @throws ProviderError */
   cap(machine: Machine): Promise<void>;
   /**

@@ -11,8 +11,9 @@ import { nodeNameOf } from '../core/machine/node.ts';
 import { timedOut } from '../core/scheduling/timed-out.ts';
 import { type Controller, type Outcome, runController } from '../kube/controller.ts';
 import { bind } from './bind.ts';
-import { boot } from './boot.ts';
+import { bootWith } from './boot.ts';
 import type { Context, StageOfLife, View } from './context.ts';
+import { type Deliveries, deliveries } from './deliveries.ts';
 import { join } from './join.ts';
 import { launch } from './launch.ts';
 import { look, lookAtPod, sightOf } from './look.ts';
@@ -23,9 +24,16 @@ import { type Renewals, renewals } from './renew.ts';
 import { run } from './run.ts';
 
 /** The stages in order. `Placed` is the scheduler's, `Reclaimed` is the end. */
-const stages: readonly StageOfLife[] = [register, launch, bind, boot, join, run];
+const stagesWith = (memory: Pick<Memory, 'deliveries' | 'renewals'>): readonly StageOfLife[] => [
+  register,
+  launch,
+  bind,
+  bootWith(memory.deliveries, memory.renewals),
+  join,
+  run,
+];
 
-/** Machines worked on at the same time; most of a pass is waiting for the guest or the API server. */
+/** Machines worked on at the same time; most of a pass is waiting for the API server. */
 const WORKERS = 32;
 
 /** What passes remember of machines by name. All of it may be lost. */
@@ -33,6 +41,7 @@ interface Memory {
   readonly reached: Map<string, Partial<Record<Stage, Date>>>;
   readonly written: Map<string, Date>;
   readonly restarts: Map<string, number>;
+  readonly deliveries: Deliveries;
   readonly renewals: Renewals;
   /** UIDs of the MicroVMs that are gone, until the watch tells so, too: they are not deleted twice. */
   readonly reclaimed: Map<string, string | undefined>;
@@ -44,6 +53,7 @@ export const runLifecycle = (context: Context): Pick<Controller, 'stop'> => {
     reached: new Map(),
     written: new Map(),
     restarts: new Map(),
+    deliveries: deliveries((name) => controller.enqueue(name)),
     renewals: renewals(),
     reclaimed: new Map(),
   };
@@ -121,26 +131,24 @@ const isCertain = async (view: View, context: Context): Promise<boolean> => {
 
 const advance = async (view: View, memory: Memory, context: Context): Promise<Outcome> => {
   const reached = timesOf(view, memory);
-  for (const { stage, advance: go } of stages) {
+  for (const { stage, advance: go } of stagesWith(memory)) {
     const step = await go(view, context);
     if (!step.settled) {
       await report(view, { reached, waiting: { stage, ...step } }, memory, context);
       return { again: step.againMs };
     }
-    if (stage === 'Booted' && !isSeeded(view)) memory.renewals.issued(view.machine.name, context.now());
     reached[stage] ??= context.now();
   }
   await report(view, { reached }, memory, context);
   return { again: await memory.renewals.renew(view, context) };
 };
 
-const isSeeded = ({ seen }: View): boolean => seen.state === 'running' && seen.seeded;
-
 /** Takes the dead or stalled machine away; the next pass makes it again, under the same Node and address. */
 const restart = async (view: View, reason: string, memory: Memory, context: Context): Promise<Outcome> => {
   context.log.warn({ machine: view.machine.name, reason }, 'machine is started again');
   await context.provider.remove(view.machine.name);
   memory.reached.delete(view.machine.name);
+  memory.deliveries.forget(view.machine.name);
   const restarts = (memory.restarts.get(view.machine.name) ?? 0) + 1;
   memory.restarts.set(view.machine.name, restarts);
   await context.events.event(
@@ -184,5 +192,6 @@ const forget = (name: string, memory: Memory): void => {
   memory.written.delete(name);
   memory.restarts.delete(name);
   memory.reclaimed.delete(name);
+  memory.deliveries.forget(name);
   memory.renewals.forget(name);
 };

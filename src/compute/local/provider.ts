@@ -119,10 +119,10 @@ export const localProvider = (options: LocalOptions): Provider => {
       await launch(namespace, directory);
     },
 
-    feed: async (machine, seed, unwanted) => {
+    feed: async (machine, seed) => {
       const directory = at(machine.name);
       await requireAlive(machine.name);
-      await deliverSeed(directory, seed, () => requireAlive(machine.name), unwanted);
+      await deliverSeed(directory, seed, () => requireAlive(machine.name));
       markSeeded(directory);
     },
 
@@ -193,10 +193,8 @@ const deliverSeed = async (
   directory: MachineDirectory,
   seed: Seed,
   requireAlive: () => Promise<void>,
-  unwanted?: AbortSignal,
 ): Promise<void> => {
   const stop = new AbortController();
-  const signal = unwanted === undefined ? stop.signal : AbortSignal.any([stop.signal, unwanted]);
   let last = 'none';
   const late = setTimeout(() => {
     const what = `the guest of ${directory.path} took no seed within ${SEED_LIMIT_MS / 1000} s`;
@@ -207,7 +205,7 @@ const deliverSeed = async (
   }, 500);
   try {
     const open = () => connectIn(directory.path, FILES.seed);
-    await deliver(open, await seedArchive(seed), signal, (answer) => {
+    await deliver(open, await seedArchive(seed), stop.signal, (answer) => {
       last = answer;
     });
   } finally {
