@@ -308,6 +308,13 @@ describe('an Ingress', () => {
     expect(sources('everybody')).toEqual([]);
   });
 
+  it('has the pools of its pods also where it listens nowhere: their gates wait for them', () => {
+    const one = ingress('web', [['Prefix', '/', 'a']], { [`${ALB}listen-ports`]: 'none' });
+    const { listeners, pools, gates } = built({ kind: 'Ingress', ingresses: [one] }, services);
+    expect([listeners, pools.map(({ name }) => name)]).toEqual([[], ['ingress:shop:web:a:80']]);
+    expect([...gates.values()]).toEqual(['ingress:shop:web:a:80']);
+  });
+
   it('leaves out a path with control characters', () => {
     const one = ingress('web', [['ImplementationSpecific', '/a\n    use_backend b', 'a']]);
     const { listeners, problems } = built({ kind: 'Ingress', ingresses: [one] }, services);

@@ -1,11 +1,10 @@
 /** Readiness gates: a pod is ready only once its target is healthy (spec/fargate.md §6.2, "readiness gates"). */
 import type { PodCondition } from 'kubernetes-types/core/v1.js';
-import type { IngressBackend } from 'kubernetes-types/networking/v1.js';
 import type { PatchOperation } from '../json-patch.ts';
 import type { Pod } from '../pod.ts';
 import { GATE_PREFIX } from './annotations.ts';
 import { ingressClaimed, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
-import { type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
+import { backendsOf, type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
 
 /** Condition types of a pod's gates that balancers open. */
 export const gatesOf = ({ spec }: Pod): readonly string[] =>
@@ -43,11 +42,6 @@ const selects = ({ spec }: StoredService, labels: Readonly<Record<string, string
   const selector = Object.entries(spec?.selector ?? {});
   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
 };
-
-const backendsOf = ({ spec }: StoredIngress): readonly IngressBackend[] => [
-  ...(spec?.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).map(({ backend }) => backend)),
-  ...(spec?.defaultBackend === undefined ? [] : [spec.defaultBackend]),
-];
 
 /** Pools whose Service selects a pod with these labels. */
 const poolsFor = (

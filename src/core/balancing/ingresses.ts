@@ -4,7 +4,7 @@ import { certificatesOf, namesCertificates, noCertificates, type Secrets } from 
 import type { StoredIngress } from './claims.ts';
 import { type ListenPort, listenPorts } from './listeners.ts';
 import type { Listener, Problem, Route } from './model.ts';
-import { type PoolSpec, poolOfBackend, type Services } from './pools.ts';
+import { backendsOf, type PoolSpec, poolOfBackend, type Services } from './pools.ts';
 import { routesOf } from './routes.ts';
 import { sourcesOfIngresses } from './sources.ts';
 
@@ -69,16 +69,20 @@ export const partsOfIngresses = (
   address: string,
   { services, secrets }: References,
 ): Parts => {
-  const { ports, redirect, problems: wrong } = listenPorts(inOrder(ingresses));
+  const ordered = inOrder(ingresses);
+  const { ports, redirect, problems: wrong } = listenPorts(ordered);
+  // Also of an Ingress that listens nowhere: pods may have gates for its pools, and wait for them.
+  const outcomes = ordered.flatMap((ingress) =>
+    backendsOf(ingress).map((backend) => poolOfBackend(ingress, backend, services)),
+  );
   const specs = new Map<string, PoolSpec>();
-  const problems: Problem[] = [...wrong];
+  for (const { pool } of outcomes) if (pool !== undefined) specs.set(pool.name, pool);
+  const problems: Problem[] = [...wrong, ...outcomes.flatMap((one) => one.problems)];
   const listeners = ports.flatMap((one) => {
-    const rules = routesOf(one.ingresses, (ingress, backend) => {
-      const outcome = poolOfBackend(ingress, backend, services);
-      problems.push(...outcome.problems);
-      if (outcome.pool !== undefined) specs.set(outcome.pool.name, outcome.pool);
-      return outcome.pool?.name;
-    });
+    const rules = routesOf(
+      one.ingresses,
+      (ingress, backend) => poolOfBackend(ingress, backend, services).pool?.name,
+    );
     const listening = listenerOf(one, address, rules.routes, { redirect, secrets });
     problems.push(...rules.problems, ...listening.problems);
     return listening.listener ?? [];

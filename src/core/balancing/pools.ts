@@ -83,6 +83,12 @@ export const poolsOfService = (service: StoredService): readonly PoolOutcome[] =
   });
 };
 
+/** The backends that an Ingress names. */
+export const backendsOf = ({ spec }: StoredIngress): readonly IngressBackend[] => [
+  ...(spec?.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).map(({ backend }) => backend)),
+  ...(spec?.defaultBackend === undefined ? [] : [spec.defaultBackend]),
+];
+
 /** The pool of a backend of an Ingress; none when its Service or port does not exist or has no pods. */
 export const poolOfBackend = (
   ingress: StoredIngress,
