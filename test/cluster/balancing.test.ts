@@ -302,7 +302,56 @@ describe('an Ingress', () => {
     await answers(`http://${address}/api/v1`, 'pod-1', 'shop.example');
     await answers(`http://${address}/apis`, 'pod-2', 'shop.example');
     await answers(`http://${address}/`, 'pod-2', 'shop.example:80');
-    expect(await stage.ask(`http://${address}/`, 'elsewhere.example')).toMatchObject({ status: 503 });
+    expect(await stage.ask(`http://${address}/`, 'elsewhere.example')).toMatchObject({ status: 404 });
+  });
+
+  it('does what its annotations of actions and conditions say', async () => {
+    const ALB = 'alb.ingress.kubernetes.io/';
+    const { metadata, spec } = ingress('acts', {
+      [`${ALB}actions.body`]: JSON.stringify({
+        type: 'fixed-response',
+        fixedResponseConfig: { statusCode: '200', messageBody: "it's\n100% $HOME" },
+      }),
+      [`${ALB}actions.away`]: JSON.stringify({
+        type: 'redirect',
+        redirectConfig: { protocol: 'HTTPS', port: '8443', path: '/new/#{path}', statusCode: 'HTTP_302' },
+      }),
+      [`${ALB}actions.both`]: JSON.stringify({
+        type: 'forward',
+        forwardConfig: {
+          targetGroups: [
+            { serviceName: 'api', servicePort: 'web', weight: 50 },
+            { serviceName: 'site', servicePort: 80, weight: 50 },
+          ],
+        },
+      }),
+      [`${ALB}conditions.api`]: JSON.stringify([
+        { field: 'http-request-method', httpRequestMethodConfig: { values: ['DELETE'] } },
+        { field: 'query-string', queryStringConfig: { values: [{ key: 'K', value: 'v*' }] } },
+      ]),
+    });
+    const paths = ['body', 'away', 'both', 'api'].map((name) => ({
+      ...{ path: `/${name}`, pathType: 'Prefix' },
+      backend: { service: { name, port: { name: name === 'api' ? 'web' : 'use-annotation' } } },
+    }));
+    const rules = [{ host: 'acts.example', http: { paths } }];
+    await client.create(ingresses, { metadata, spec: { ...spec, rules } });
+    const ask = (path: string, method?: string) =>
+      stage.ask(`http://10.42.2.6/${path}`, 'acts.example', method);
+    await until(async () => (await ask('body')).status === 200, { limitMs: 30_000, what: 'the rules' });
+    expect((await ask('body')).body).toBe("it's\n100% $HOME");
+    expect(await ask('away/x%20?y=1')).toMatchObject({
+      status: 302,
+      location: 'https://acts.example:8443/new/away/x%20?y=1',
+    });
+    expect((await ask('away')).location).toBe('https://acts.example:8443/new/away');
+    expect(await ask('api?a=b&k=value', 'DELETE')).toMatchObject({ status: 200 });
+    expect([(await ask('api?k=value')).status, (await ask('api?k=w', 'DELETE')).status]).toEqual([404, 404]);
+    const asked = await Promise.all(Array.from({ length: 30 }, () => ask('both')));
+    expect(new Set(asked.map(({ body }) => (JSON.parse(body) as { name: string }).name))).toEqual(
+      new Set(['pod-1', 'pod-2']),
+    );
+    await client.delete(ingresses, { namespace: NS, name: 'acts' });
   });
 
   it('asks another pod when one closes a connection unanswered, unless asking twice might do harm', async () => {

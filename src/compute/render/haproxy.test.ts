@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Balancing, Certificate, HealthCheck, Pool } from '../../core/balancing/model.ts';
+import type {
+  Action,
+  Balancing,
+  Certificate,
+  HealthCheck,
+  PathMatch,
+  Pool,
+  Route,
+} from '../../core/balancing/model.ts';
 import {
   addCommand,
   certificateFiles,
@@ -40,25 +48,80 @@ const certificate = (name: string, pem: string, hosts: readonly string[] = []): 
   origin: { kind: 'Ingress', namespace: 'shop', name: 'tls' },
 });
 
+const forward = (name: string | undefined): Action => ({ kind: 'forward', to: [{ pool: name, share: 1 }] });
+
+const redirect = (port: number): Action => ({
+  ...{ kind: 'redirect', status: 301, scheme: 'https', host: '#{host}', port },
+  ...{ path: '/#{path}', query: '#{query}' },
+});
+
+const NOTHING: Action = { kind: 'respond', status: 404, contentType: 'text/plain', body: '' };
+
+const route = (name: string | undefined, host: string | undefined, path: PathMatch): Route => ({
+  hosts: host === undefined ? [] : [{ kind: host.startsWith('*.') ? 'label' : 'exact', host }],
+  ...{ paths: [path], conditions: [], action: forward(name) },
+});
+
 const balancing: Balancing = {
   listeners: [
     { kind: 'tcp', address: '10.42.2.4', port: 443, sources: ['10.0.0.0/8'], pool: 'service:shop:web:443' },
     {
       ...{ kind: 'http', address: '10.42.2.5', port: 80, sources: [] },
       routes: [
-        { host: 'Shop.example', match: { kind: 'exact', path: '/gone' }, pool: undefined },
-        { host: 'shop.example', match: { kind: 'prefix', path: '/api' }, pool: API },
-        { host: '*.shop.example', match: { kind: 'prefix', path: '/' }, pool: API },
-        { host: undefined, match: { kind: 'pattern', path: "/a.b/*/?'" }, pool: API },
-        { host: undefined, match: { kind: 'prefix', path: '/' }, pool: SITE },
+        route(undefined, 'shop.example', { kind: 'exact', path: '/gone' }),
+        route(API, 'Shop.example', { kind: 'prefix', path: '/api' }),
+        route(API, '*.shop.example', { kind: 'prefix', path: '/' }),
+        route(API, undefined, { kind: 'pattern', path: "/a.b/*/?'" }),
+        {
+          hosts: [
+            { kind: 'exact', host: 'a.example' },
+            { kind: 'pattern', host: '*.b.example' },
+          ],
+          paths: [],
+          conditions: [
+            { kind: 'header', name: 'X-Kind', patterns: ['a*', "it's b"] },
+            { kind: 'method', methods: ['GET', 'HEAD'] },
+            { kind: 'query', pairs: [{ key: 'k', value: 'v?' }, { value: 'w' }] },
+            { kind: 'source', ranges: ['10.0.0.0/8', 'fd00::/8'] },
+          ],
+          action: {
+            kind: 'forward',
+            to: [
+              { pool: SITE, share: 20 },
+              { pool: API, share: 0 },
+              { pool: undefined, share: 10 },
+              { pool: API, share: 70 },
+            ],
+          },
+        },
+        {
+          ...{ hosts: [], paths: [{ kind: 'exact', path: '/body' }], conditions: [] },
+          action: { kind: 'respond', status: 200, contentType: 'text/html', body: 'it\'s\n100% $HOME\\"' },
+        },
+        {
+          ...{ hosts: [], paths: [{ kind: 'exact', path: '/away' }], conditions: [] },
+          action: {
+            ...{ kind: 'redirect', status: 302, scheme: 'https', host: 'www.#{host}', port: 8443 },
+            ...{ path: '/new%20/#{path}', query: 'a=b&#{query}' },
+          },
+        },
       ],
+      otherwise: forward(SITE),
     },
-    { kind: 'http', address: '10.42.2.5', port: 8080, sources: [], routes: [] },
-    { kind: 'redirect', address: '10.42.2.6', port: 80, sources: [], to: 443 },
-    { kind: 'redirect', address: '10.42.2.6', port: 8080, sources: [], to: 8443 },
+    { ...{ kind: 'http', address: '10.42.2.5', port: 8080, sources: [] }, routes: [], otherwise: NOTHING },
+    {
+      ...{ kind: 'http', address: '10.42.2.6', port: 80, sources: [] },
+      routes: [],
+      otherwise: redirect(443),
+    },
+    {
+      ...{ kind: 'http', address: '10.42.2.6', port: 8080, sources: [] },
+      routes: [],
+      otherwise: redirect(8443),
+    },
     {
       ...{ kind: 'https', address: '10.42.2.6', port: 443, sources: [] },
-      routes: [{ host: undefined, match: { kind: 'prefix', path: '/' }, pool: SITE }],
+      ...{ routes: [], otherwise: forward(SITE) },
       certificates: [certificate('a', 'A', ['a.example', '*.a.example']), certificate('b', 'B')],
     },
   ],

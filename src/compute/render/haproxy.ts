@@ -4,12 +4,11 @@ import {
   type Balancing,
   type HealthCheck,
   type Listener,
-  type PathMatch,
   type Pool,
-  type Route,
   type Target,
   targetName,
 } from '../../core/balancing/model.ts';
+import { answerLines, routeLines, word } from './haproxy-routes.ts';
 
 /** Where HAProxy keeps what it needs. */
 export interface ProxyFiles {
@@ -23,64 +22,17 @@ export interface ProxyFiles {
   readonly certificates: string;
 }
 
-/** Backend of routes whose Service does not exist. */
-const NOWHERE = 'nowhere';
-
 /** Seconds that a connection may stay idle: those of the original's network and application load balancers. */
 const IDLE = { tcp: 350, http: 60 } as const;
 
-/** Quotes a word, so that nothing in it means anything (Configuration Manual 2.2). */
-const word = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
-
-const inRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
-
-/** Conditions on the path, any of which will do; none for all paths. */
-const paths = ({ kind, path }: PathMatch): readonly string[] => {
-  if (kind === 'exact') return [`{ path -m str -- ${word(path)} }`];
-  if (kind === 'pattern') {
-    const regex = inRegex(path).replaceAll('\\*', '.*').replaceAll('\\?', '.');
-    return [`{ path -m reg -- ${word(`^${regex}$`)} }`];
-  }
-  return path === '/' ? [''] : [`{ path -m str -- ${word(path)} }`, `{ path -m beg -- ${word(`${path}/`)} }`];
-};
-
-const hosts = (host: string | undefined): string => {
-  if (host === undefined) return '';
-  const name = 'req.hdr(host),field(1,:),lower';
-  return host.startsWith('*.')
-    ? `{ ${name} -m reg -- ${word(`^[^.]+${inRegex(host.slice(1).toLowerCase())}$`)} }`
-    : `{ ${name} -m str -- ${word(host.toLowerCase())} }`;
-};
-
-/** "Or" binds weaker than "and" in conditions, so the host stands in each alternative. */
-const routeLine = ({ host, match, pool }: Route): string => {
-  const alternatives = paths(match).map((path) => [hosts(host), path].filter(Boolean).join(' '));
-  const backend = pool ?? NOWHERE;
-  const condition = alternatives[0] === '' ? '' : ` if ${alternatives.join(' || ')}`;
-  return `    use_backend ${backend}${condition}`;
-};
-
-const httpLines = (routes: readonly Route[], { kind, port }: Listener): readonly string[] => [
-  '    option forwardfor',
-  `    http-request set-header X-Forwarded-Proto ${kind}`,
-  `    http-request set-header X-Forwarded-Port ${port}`,
-  ...routes.map(routeLine),
-  `    default_backend ${NOWHERE}`,
-];
-
-/** As the original writes it: the host without its port, the path with its query. */
-const redirectLine = (to: number): string =>
-  `    http-request redirect code 301 location https://%[req.hdr(host),field(1,:)]${to === 443 ? '' : `:${to}`}%[pathq]`;
-
 const actionLines = (listener: Listener): readonly string[] => {
-  switch (listener.kind) {
-    case 'tcp':
-      return [`    default_backend ${listener.pool}`];
-    case 'redirect':
-      return [redirectLine(listener.to)];
-    default:
-      return httpLines(listener.routes, listener);
-  }
+  if (listener.kind === 'tcp') return [`    default_backend ${listener.pool}`];
+  return [
+    '    option forwardfor',
+    `    http-request set-header X-Forwarded-Proto ${listener.kind}`,
+    `    http-request set-header X-Forwarded-Port ${listener.port}`,
+    ...routeLines(listener),
+  ];
 };
 
 const listPath = ({ address, port }: Listener, folder: string): string => `${folder}/${address}-${port}.list`;
@@ -229,10 +181,6 @@ const globalLines = (mark: string, { socket, jail, states }: ProxyFiles): readon
   // A pod that refuses the connection costs nobody a request: another one is asked.
   '    retries 3',
   '    option redispatch 1',
-  '',
-  `backend ${NOWHERE}`,
-  '    mode http',
-  "    http-request return status 503 content-type text/plain string 'Backend service does not exist'",
 ];
 
 const bodyLines = (
@@ -241,6 +189,7 @@ const bodyLines = (
   servers: (pool: Pool) => readonly ProxyServer[],
 ): readonly string[] => [
   ...listeners.flatMap((listener) => listenerLines(listener, folder)),
+  ...answerLines(listeners),
   ...pools.flatMap((pool) => poolLines(pool, servers(pool))),
 ];
 

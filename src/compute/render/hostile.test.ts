@@ -73,6 +73,47 @@ const ingress = (text: string, extra: Record<string, string>): StoredIngress => 
   },
 });
 
+/** Every text that a JSON annotation has, each in an annotation of its own, so that no other keeps it out. */
+const inJson = (text: string): Record<string, string> => {
+  const values = [text, `/a${text}`, `a${text}`];
+  const redirects = ['host', 'path', 'query', 'port', 'protocol'].map((key) => ({ [key]: text }));
+  const actions = [
+    ...[...redirects, { path: `/${text}` }, { query: `a${text}` }].map((config) => ({
+      ...{ type: 'redirect', redirectConfig: { statusCode: 'HTTP_301', ...config } },
+    })),
+    ...['statusCode', 'contentType', 'messageBody'].map((key) => ({
+      ...{ type: 'fixed-response', fixedResponseConfig: { statusCode: '200', [key]: text } },
+    })),
+    { type: 'forward', forwardConfig: { targetGroups: [{ serviceName: text, servicePort: text }] } },
+  ];
+  const conditions = values.flatMap((value) => [
+    { field: 'host-header', hostHeaderConfig: { values: [value] } },
+    { field: 'path-pattern', pathPatternConfig: { values: [value] } },
+    { field: 'http-header', httpHeaderConfig: { httpHeaderName: 'x', values: [value] } },
+    { field: 'http-header', httpHeaderConfig: { httpHeaderName: value, values: ['x'] } },
+    { field: 'http-request-method', httpRequestMethodConfig: { values: [value] } },
+    { field: 'query-string', queryStringConfig: { values: [{ key: value, value: 'x' }, { value: 'y' }] } },
+    { field: 'query-string', queryStringConfig: { values: [{ key: 'x', value }] } },
+    { field: 'source-ip', sourceIpConfig: { values: [value] } },
+  ]);
+  return Object.fromEntries([
+    ...actions.map((one, index) => [`${ALB}actions.action${index}`, JSON.stringify(one)]),
+    ...conditions.map((one, index) => [`${ALB}conditions.web${index}`, JSON.stringify([one])]),
+  ]);
+};
+
+/** An Ingress with a rule for each of its annotations of that kind. */
+const annotatedRules = (text: string): StoredIngress => {
+  const one = ingress(text, inJson(text));
+  const names = Object.keys(one.metadata.annotations ?? {}).map((key) => key.split('.').at(-1) ?? '');
+  const rules = names.map((name) => {
+    const port = name.startsWith('action') ? { name: 'use-annotation' } : { number: 80 };
+    const path = { path: '/', pathType: 'Prefix', backend: { service: { name, port } } };
+    return { host: `${name}.example`, http: { paths: [path] } };
+  });
+  return { ...one, spec: { ...one.spec, rules } };
+};
+
 /** The words of a line as HAProxy takes it apart (Configuration Manual 2.2); undefined when a quote stays open. */
 const words = (line: string): readonly string[] | undefined => {
   const found: string[] = [];
@@ -116,7 +157,7 @@ const FILES = { socket: '/s', jail: '/j', states: '/t', certificates: '/c' };
 
 /** HAProxy's configuration for a Service and an Ingress. */
 const configOf = (web: StoredService, front: StoredIngress): string => {
-  const services = (key: string) => (key === 'shop/web' ? web : undefined);
+  const services = (key: string) => (key.startsWith('shop/web') ? web : undefined);
   const fronts: readonly Front[] = [
     { kind: 'Service', address: '10.42.2.4', service: web },
     { kind: 'Ingress', address: '10.42.2.5', ingresses: [front] },
@@ -135,6 +176,7 @@ describe.each(HOSTILE)('%j', (text) => {
       service('', [], annotated(NLB, NLB_ANNOTATIONS, text)),
       ingress(text, annotated(ALB, ALB_ANNOTATIONS, text)),
     ],
+    ['in JSON', service('', [], {}), annotatedRules(text)],
   ])('%s is one word or none', (_where, web, front) => {
     for (const line of configOf(web, front).split('\n')) {
       const [first, ...rest] = words(line) ?? [`open quote in ${line}`];

@@ -17,6 +17,10 @@ export const ALB_LISTEN_PORTS = `${ALB}listen-ports`;
 export const ALB_SSL_REDIRECT = `${ALB}ssl-redirect`;
 /** Ranges that may connect, a list with commas. */
 export const ALB_INBOUND_CIDRS = `${ALB}inbound-cidrs`;
+/** Beginnings of annotations that are named as backends are: what they do, and when. */
+export const ALB_ACTIONS = `${ALB}actions.`;
+export const ALB_CONDITIONS = `${ALB}conditions.`;
+export const ALB_AUTH_TYPE = `${ALB}auth-type`;
 /** Ingresses of one group share an address; lower orders come first. */
 export const ALB_GROUP_NAME = `${ALB}group.name`;
 export const ALB_GROUP_ORDER = `${ALB}group.order`;

@@ -2,6 +2,7 @@ import type { EndpointSlice } from 'kubernetes-types/discovery/v1.js';
 import { describe, expect, it } from 'vitest';
 import { type Built, build, type Front } from './build.ts';
 import type { StoredIngress, StoredService } from './claims.ts';
+import type { Action } from './model.ts';
 
 const AWS = 'service.beta.kubernetes.io/aws-load-balancer-';
 const ALB = 'alb.ingress.kubernetes.io/';
@@ -219,12 +220,24 @@ describe('a Service', () => {
   });
 });
 
+const inShort = (action: Action): string => {
+  if (action.kind === 'respond') return `${action.status}`;
+  if (action.kind === 'redirect') return `${action.scheme}:${action.port}`;
+  return action.to
+    .map(({ pool, share }) => `${pool?.split(':')[3]}${share === 1 ? '' : `*${share}`}`)
+    .join('+');
+};
+
+/** Rules as `host kind path action`, and what becomes of all other requests. */
 const routes = (one: Built): readonly string[] =>
   one.listeners.flatMap((listener) =>
     listener.kind === 'http'
-      ? listener.routes.map(
-          ({ host = '*', match, pool }) => `${host} ${match.kind} ${match.path} ${pool?.split(':')[3]}`,
-        )
+      ? [
+          ...listener.routes.map(({ hosts: [host], paths: [path], action }) =>
+            [host?.host ?? '*', path ? `${path.kind} ${path.path}` : 'all', inShort(action)].join(' '),
+          ),
+          `otherwise ${inShort(listener.otherwise)}`,
+        ]
       : [],
   );
 
@@ -252,6 +265,33 @@ describe('an Ingress', () => {
       'x.example pattern /img/* a',
       '*.example prefix / b',
       '* prefix / c',
+      'otherwise a',
+    ]);
+  });
+
+  it('has its default backend asked last, and answers 404 without one', () => {
+    const one = ingress('web', [['ImplementationSpecific', '/img/*', 'b']], {}, { defaultBackend: to('a') });
+    const both = built(
+      { kind: 'Ingress', ingresses: [one, { ...one, metadata: { ...one.metadata, name: 'x' } }] },
+      services,
+    );
+    expect(routes(both)).toEqual(['* pattern /img/* b', 'otherwise a']);
+    expect(both.problems.map(({ origin, message }) => `${origin.name}: ${message.split(':')[0]}`)).toEqual([
+      'x: spec.defaultBackend does not count',
+      'x: the rule for */img/* does not count',
+    ]);
+    expect(routes(built({ kind: 'Ingress', ingresses: [ingress('web', [])] }, services))).toEqual([
+      'otherwise 404',
+    ]);
+  });
+
+  it('of a lower order has all its rules asked before the others of its group', () => {
+    const first = ingress('z', [['Prefix', '/', 'a']], { [`${ALB}group.order`]: '-5' });
+    const then = ingress('b', [['Exact', '/long', 'b']]);
+    expect(routes(built({ kind: 'Ingress', ingresses: [then, first] }, services))).toEqual([
+      '* prefix / a',
+      '* exact /long b',
+      'otherwise 404',
     ]);
   });
 
@@ -268,10 +308,16 @@ describe('an Ingress', () => {
       ingress('web', [['Prefix', '/', 'a']], { [`${ALB}target-type`]: 'instance' }),
       'Set the annotation alb.ingress.kubernetes.io/target-type to "ip"',
     ],
+    [
+      'asks for a login',
+      ingress('web', [['Prefix', '/', 'a']], { [`${ALB}auth-type`]: 'oidc' }),
+      'auth-type asks for a login by oidc',
+    ],
   ])('answers 503 for a backend that %s, and tells', (_name, one, text) => {
-    const { problems, listeners } = built({ kind: 'Ingress', ingresses: [one] }, services);
+    const { problems, listeners, pools } = built({ kind: 'Ingress', ingresses: [one] }, services);
     expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining(text)]);
-    expect(listeners).toMatchObject([{ routes: [{ pool: undefined }] }]);
+    expect(routes({ problems, listeners } as Built).at(-1)).toMatch(/^otherwise (404|undefined)$/);
+    expect(pools).toEqual([]);
   });
 
   it.each([
@@ -295,7 +341,10 @@ describe('an Ingress', () => {
       rules: [{ http: { paths: [{ pathType: 'ImplementationSpecific', path, backend: to('a') }] } }],
     };
     const one = ingress('web', [], {}, spec as StoredIngress['spec']);
-    expect(routes(built({ kind: 'Ingress', ingresses: [one] }, services))).toEqual(['* prefix / a']);
+    expect(routes(built({ kind: 'Ingress', ingresses: [one] }, services))).toEqual([
+      '* all a',
+      'otherwise 404',
+    ]);
   });
 
   it('admits the sources that its annotation names', () => {
@@ -327,7 +376,7 @@ describe('an Ingress', () => {
       ingress(name, [['Prefix', '/', backend]], { [`${ALB}group.order`]: order });
     const ingresses = [member('a', '2', 'a'), member('c', '1', 'c'), member('b', '1', 'b')];
     const one = built({ kind: 'Ingress', ingresses }, services);
-    expect(routes(one)).toEqual(['* prefix / b']);
+    expect(routes(one)).toEqual(['* prefix / b', 'otherwise 404']);
     expect(one.problems.map(({ origin, message }) => `${origin.name}: ${message.split(',')[0]}`)).toEqual([
       'c: the rule for */ does not count: Ingress shop/b has one for the same host and path',
       'a: the rule for */ does not count: Ingress shop/b has one for the same host and path',

@@ -55,7 +55,8 @@ const built = (...ingresses: readonly StoredIngress[]): Built =>
 /** `https:443 shop.shop.*(shop.example)`: a listener with its certificates and their hosts. */
 const inShort = (listener: Listener): string => {
   const place = `${listener.kind}:${listener.port}`;
-  if (listener.kind === 'redirect') return `${place} to ${listener.to}`;
+  if (listener.kind !== 'tcp' && listener.otherwise.kind === 'redirect')
+    return `redirect:${listener.port} to ${listener.otherwise.port}`;
   if (listener.kind !== 'https') return place;
   const shown = listener.certificates.map(
     ({ name, hosts }) => `${name.replace(/[0-9a-f]{10}$/, '*')}(${hosts.join(',')})`,

@@ -2,9 +2,10 @@
 import type { PodCondition } from 'kubernetes-types/core/v1.js';
 import type { PatchOperation } from '../json-patch.ts';
 import type { Pod } from '../pod.ts';
+import { backendsOf } from './actions.ts';
 import { GATE_PREFIX } from './annotations.ts';
 import { ingressClaimed, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
-import { backendsOf, type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
+import { type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
 
 /** Condition types of a pod's gates that balancers open. */
 export const gatesOf = ({ spec }: Pod): readonly string[] =>

@@ -1,11 +1,13 @@
 /** Listeners and pools of the Ingresses that share an address. */
-import { ALB_GROUP_ORDER } from './annotations.ts';
+import { actionOf, backendsOf, namedBackends, stayingRedirect } from './actions.ts';
 import { certificatesOf, namesCertificates, noCertificates, type Secrets } from './certificates.ts';
 import type { StoredIngress } from './claims.ts';
+import { inOrder } from './groups.ts';
 import { type ListenPort, listenPorts } from './listeners.ts';
-import type { Listener, Problem, Route } from './model.ts';
-import { backendsOf, type PoolSpec, poolOfBackend, type Services } from './pools.ts';
-import { routesOf } from './routes.ts';
+import type { Action, Listener, Problem, Routes } from './model.ts';
+import { originOf } from './origins.ts';
+import { type PoolSpec, poolOfBackend, type Services } from './pools.ts';
+import { type Resolve, routesOf } from './routes.ts';
 import { sourcesOfIngresses } from './sources.ts';
 
 /** What is behind an address, and what of it cannot be. */
@@ -21,17 +23,6 @@ export interface References {
   readonly secrets: Secrets;
 }
 
-const orderOf = ({ metadata }: StoredIngress): number => {
-  const order = Number(metadata.annotations?.[ALB_GROUP_ORDER] ?? 0);
-  return Number.isInteger(order) ? order : 0;
-};
-
-const keyOf = ({ metadata }: StoredIngress): string => `${metadata.namespace}/${metadata.name}`;
-
-/** By their order in the group, then by name, as the original sorts them. */
-const inOrder = (ingresses: readonly StoredIngress[]): readonly StoredIngress[] =>
-  ingresses.toSorted((a, b) => orderOf(a) - orderOf(b) || (keyOf(a) < keyOf(b) ? -1 : 1));
-
 interface Listening {
   /** Undefined where it cannot be: nobody has a certificate, or nobody may connect. */
   readonly listener: Listener | undefined;
@@ -41,27 +32,55 @@ interface Listening {
 const listenerOf = (
   { port, protocol, ingresses }: ListenPort,
   address: string,
-  routes: readonly Route[],
-  { redirect, secrets }: { readonly redirect: number | undefined; readonly secrets: Secrets },
+  { routes, otherwise }: Routes,
+  secrets: Secrets,
 ): Listening => {
   const { sources, problems: closed } = sourcesOfIngresses(ingresses);
   if (sources === undefined) return { listener: undefined, problems: closed };
-  const place = { address, port, sources };
-  if (protocol === 'HTTP') {
-    const listener: Listener =
-      redirect === undefined
-        ? { kind: 'http', ...place, routes }
-        : { kind: 'redirect', ...place, to: redirect };
-    return { listener, problems: closed };
-  }
+  const common = { address, port, sources, routes, otherwise };
+  if (protocol === 'HTTP') return { listener: { kind: 'http', ...common }, problems: closed };
   const all = ingresses.map((ingress) => certificatesOf(ingress, secrets));
   const certificates = all.flatMap((one) => one.certificates);
   const unnamed = ingresses.some(namesCertificates) ? [] : [noCertificates(ingresses[0], port)];
   return {
-    listener: certificates.length === 0 ? undefined : { kind: 'https', ...place, routes, certificates },
+    listener: certificates.length === 0 ? undefined : { kind: 'https', ...common, certificates },
     problems: [...closed, ...unnamed, ...all.flatMap(({ problems }) => problems)],
   };
 };
+
+/** With a redirect to HTTPS, a port with HTTP has no other rule. */
+const redirecting = (port: number): Routes => ({
+  routes: [],
+  otherwise: { ...stayingRedirect(301), scheme: 'https', port },
+});
+
+const resolver =
+  (services: Services, { port, protocol }: ListenPort): Resolve =>
+  (ingress, backend): Action => {
+    const { action } = actionOf(ingress, backend);
+    switch (action.kind) {
+      case 'respond':
+        return action;
+      case 'redirect': {
+        const scheme = protocol === 'HTTP' ? 'http' : 'https';
+        return { ...action, scheme: action.scheme ?? scheme, port: action.port ?? port };
+      }
+      case 'forward': {
+        const poolOf = (one: typeof backend) => poolOfBackend(ingress, one, services).pool?.name;
+        const to = action.to.map((one) => ({ pool: poolOf(one.backend), share: one.share }));
+        return { kind: 'forward', to };
+      }
+    }
+  };
+
+const actionProblems = (ingress: StoredIngress): readonly Problem[] =>
+  namedBackends(ingress).flatMap((backend) => {
+    const { problem } = actionOf(ingress, backend);
+    const origin = originOf('Ingress', ingress);
+    return problem === undefined
+      ? []
+      : [{ origin, message: `${problem}. Requests for it are answered with 503` }];
+  });
 
 /** Builds what Ingresses of one address ask for. */
 export const partsOfIngresses = (
@@ -77,15 +96,20 @@ export const partsOfIngresses = (
   );
   const specs = new Map<string, PoolSpec>();
   for (const { pool } of outcomes) if (pool !== undefined) specs.set(pool.name, pool);
-  const problems: Problem[] = [...wrong, ...outcomes.flatMap((one) => one.problems)];
-  const listeners = ports.flatMap((one) => {
-    const rules = routesOf(
-      one.ingresses,
-      (ingress, backend) => poolOfBackend(ingress, backend, services).pool?.name,
-    );
-    const listening = listenerOf(one, address, rules.routes, { redirect, secrets });
-    problems.push(...rules.problems, ...listening.problems);
-    return listening.listener ?? [];
+  const listenings = ports.map((one): Listening => {
+    const { problems, ...rules } = routesOf(one.ingresses, resolver(services, one));
+    const redirects = redirect !== undefined && one.protocol === 'HTTP';
+    const listening = listenerOf(one, address, redirects ? redirecting(redirect) : rules, secrets);
+    return { ...listening, problems: [...problems, ...listening.problems] };
   });
-  return { listeners, specs: [...specs.values()], problems };
+  return {
+    listeners: listenings.flatMap(({ listener }) => listener ?? []),
+    specs: [...specs.values()],
+    problems: [
+      ...wrong,
+      ...ordered.flatMap(actionProblems),
+      ...outcomes.flatMap(({ problems }) => problems),
+      ...listenings.flatMap(({ problems }) => problems),
+    ],
+  };
 };

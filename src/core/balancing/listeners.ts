@@ -1,4 +1,5 @@
 /** The ports that Ingresses listen on. */
+import { parseJson } from '../json.ts';
 import { ALB_LISTEN_PORTS, ALB_SSL_REDIRECT } from './annotations.ts';
 import { asksForAcm, namesCertificates } from './certificates.ts';
 import type { StoredIngress } from './claims.ts';
@@ -33,14 +34,10 @@ const isEntry = (entry: readonly [string, unknown]): entry is readonly [Protocol
 };
 
 const entriesIn = (text: string): readonly Entry[] | undefined => {
-  try {
-    const list: unknown = JSON.parse(text);
-    if (!Array.isArray(list) || list.length === 0) return undefined;
-    const entries = list.flatMap((entry: unknown): [string, unknown][] => Object.entries(entry ?? {}));
-    return entries.every(isEntry) ? (entries as unknown as readonly Entry[]) : undefined;
-  } catch {
-    return undefined; // no JSON: told as every other wrong form
-  }
+  const list = parseJson(text);
+  if (!Array.isArray(list) || list.length === 0) return undefined;
+  const entries = list.flatMap((entry: unknown): [string, unknown][] => Object.entries(entry ?? {}));
+  return entries.every(isEntry) ? (entries as unknown as readonly Entry[]) : undefined;
 };
 
 /**

@@ -41,13 +41,59 @@ export interface PathMatch {
   readonly path: string;
 }
 
+/** Which hosts a route takes. */
+export interface HostMatch {
+  /** `label` is `*.` and a name: exactly one label more. `pattern` is as for paths. */
+  readonly kind: 'exact' | 'label' | 'pattern';
+  readonly host: string;
+}
+
+/** What else a request must have, by the original's listener rules; any of the values will do. */
+export type Condition =
+  | { readonly kind: 'header'; readonly name: string; readonly patterns: readonly string[] }
+  | { readonly kind: 'method'; readonly methods: readonly string[] }
+  /** Pairs of the query; without a key, any key will do. */
+  | { readonly kind: 'query'; readonly pairs: readonly { readonly key?: string; readonly value: string }[] }
+  | { readonly kind: 'source'; readonly ranges: readonly string[] };
+
+/** Sends requests to pools, each by its share; a share without a pool is answered with 503. */
+export interface Forward {
+  readonly kind: 'forward';
+  /** Not empty; shares add up to more than nothing. */
+  readonly to: readonly { readonly pool: string | undefined; readonly share: number }[];
+}
+
+/** Answers by itself. */
+export interface Respond {
+  readonly kind: 'respond';
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** Sends clients elsewhere. `#{host}`, `#{path}` (without its first slash) and `#{query}` are those of the request. */
+export interface Redirect {
+  readonly kind: 'redirect';
+  readonly status: 301 | 302;
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+  readonly query: string;
+}
+
+/** What becomes of a request. */
+export type Action = Forward | Respond | Redirect;
+
 /** One rule of an HTTP listener; the first that matches counts. */
 export interface Route {
-  /** Undefined: every host. `*.` at its beginning stands for exactly one label. */
-  readonly host: string | undefined;
-  readonly match: PathMatch;
-  /** Name of a pool; undefined answers 503. */
-  readonly pool: string | undefined;
+  /** Any of them; empty for every host. */
+  readonly hosts: readonly HostMatch[];
+  /** Any of them; empty for every path. */
+  readonly paths: readonly PathMatch[];
+  /** All of them. */
+  readonly conditions: readonly Condition[];
+  readonly action: Action;
 }
 
 /** A certificate with its key. */
@@ -70,19 +116,22 @@ interface Place {
   readonly sources: readonly string[];
 }
 
+/** The rules of a listener, and what becomes of a request that none of them takes. */
+export interface Routes {
+  readonly routes: readonly Route[];
+  readonly otherwise: Action;
+}
+
 /** Something that accepts connections. */
 export type Listener = Place &
   (
     | { readonly kind: 'tcp'; readonly pool: string }
-    | { readonly kind: 'http'; readonly routes: readonly Route[] }
-    | {
+    | ({ readonly kind: 'http' } & Routes)
+    | ({
         readonly kind: 'https';
-        readonly routes: readonly Route[];
         /** At least one. Clients that name no host of any are shown the first. */
         readonly certificates: readonly Certificate[];
-      }
-    /** Sends clients to the same URL with HTTPS, at that port. */
-    | { readonly kind: 'redirect'; readonly to: number }
+      } & Routes)
   );
 
 /** Everything that all balancers of a cluster do. */

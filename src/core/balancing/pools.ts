@@ -2,7 +2,14 @@
 import type { ServicePort } from 'kubernetes-types/core/v1.js';
 import type { IngressBackend } from 'kubernetes-types/networking/v1.js';
 import { tenHex } from '../hash.ts';
-import { ALB_TARGET_TYPE, GATE_PREFIX, NLB_SSL_CERT, NLB_SSL_PORTS, NLB_TARGET_TYPE } from './annotations.ts';
+import {
+  ALB_AUTH_TYPE,
+  ALB_TARGET_TYPE,
+  GATE_PREFIX,
+  NLB_SSL_CERT,
+  NLB_SSL_PORTS,
+  NLB_TARGET_TYPE,
+} from './annotations.ts';
 import { healthCheck } from './checks.ts';
 import { backendTargetType, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
 import type { HealthCheck, Origin, Pool, Problem } from './model.ts';
@@ -83,11 +90,9 @@ export const poolsOfService = (service: StoredService): readonly PoolOutcome[] =
   });
 };
 
-/** The backends that an Ingress names. */
-export const backendsOf = ({ spec }: StoredIngress): readonly IngressBackend[] => [
-  ...(spec?.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).map(({ backend }) => backend)),
-  ...(spec?.defaultBackend === undefined ? [] : [spec.defaultBackend]),
-];
+/** Who has users log in before a backend gets their requests. */
+const loginOf = (ingress: StoredIngress, service: StoredService): string =>
+  service.metadata.annotations?.[ALB_AUTH_TYPE] ?? ingress.metadata.annotations?.[ALB_AUTH_TYPE] ?? 'none';
 
 /** The pool of a backend of an Ingress; none when its Service or port does not exist or has no pods. */
 export const poolOfBackend = (
@@ -113,6 +118,11 @@ export const poolOfBackend = (
   );
   if (port === undefined)
     return none(`the backend Service ${key} has no port ${name ?? number}: add it, or name one that it has`);
+  const login = loginOf(ingress, service);
+  if (login !== 'none')
+    return none(
+      `the annotation ${ALB_AUTH_TYPE} asks for a login by ${login}, which the balancers of this cluster have none of. Let the pods of ${key} ask for it and remove the annotation`,
+    );
   if (backendTargetType(ingress, service) === 'instance')
     return {
       pool: undefined,

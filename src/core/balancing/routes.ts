@@ -1,60 +1,97 @@
 /** The rules of HTTP listeners, in the order in which they are asked. */
 import type { HTTPIngressPath, IngressBackend } from 'kubernetes-types/networking/v1.js';
+import { respond } from './actions.ts';
 import type { StoredIngress } from './claims.ts';
-import type { PathMatch, Problem, Route } from './model.ts';
+import { conditionsOf } from './conditions.ts';
+import { orderOf } from './groups.ts';
+import type { Action, HostMatch, PathMatch, Problem, Route, Routes } from './model.ts';
 import { inWords, originOf } from './origins.ts';
 
-/** Where a backend's requests go: the name of its pool, undefined for 503. */
-export type PoolName = (ingress: StoredIngress, backend: IngressBackend) => string | undefined;
+/** What becomes of requests for a backend. */
+export type Resolve = (ingress: StoredIngress, backend: IngressBackend) => Action;
 
-/** A route and the Ingress that it stands in. */
+/** A route and where it stands. */
 interface Written {
   readonly route: Route;
   readonly ingress: StoredIngress;
+  /** As people know it: host and path. */
+  readonly place: string;
+  readonly problem: string | undefined;
 }
 
 /** No request has them, and they would end a line of a balancer's configuration. */
 const CONTROL_CHARACTERS = /[\x00-\x1f\x7f]/;
 
-const EVERYTHING: PathMatch = { kind: 'prefix', path: '/' };
+/** Paths of type ImplementationSpecific are patterns of the original's listener rules; without wildcards, exact. */
+const patternOf = (path: string): PathMatch => ({ kind: /[*?]/.test(path) ? 'pattern' : 'exact', path });
 
-/** No path is every path. Those of type ImplementationSpecific are patterns of the original's listener rules; without wildcards, exact. */
-const matchOf = ({ path, pathType }: HTTPIngressPath): PathMatch => {
-  if (!path) return EVERYTHING;
-  if (pathType === 'Exact') return { kind: 'exact', path };
+/** No path is every path. */
+const matchesOf = ({ path, pathType }: HTTPIngressPath): readonly PathMatch[] => {
+  if (!path) return [];
+  if (pathType === 'Exact') return [{ kind: 'exact', path }];
+  if (pathType !== 'Prefix') return [patternOf(path)];
   // A final slash makes no difference to a prefix (Kubernetes documentation, "Ingress", examples).
-  if (pathType === 'Prefix') return { kind: 'prefix', path: path.replace(/(?<=.)\/$/, '') };
-  return { kind: /[*?]/.test(path) ? 'pattern' : 'exact', path };
+  return [{ kind: 'prefix', path: path.replace(/(?<=.)\/$/, '') }];
 };
 
-const written = (ingress: StoredIngress, poolOf: PoolName): readonly Written[] => {
-  const { rules = [], defaultBackend } = ingress.spec ?? {};
-  const routes = rules.flatMap(({ host, http }) =>
-    (http?.paths ?? []).map((path) => ({
-      host: host || undefined,
-      match: matchOf(path),
-      pool: poolOf(ingress, path.backend),
-    })),
+const hostsOf = (host: string | undefined): readonly HostMatch[] =>
+  host ? [{ kind: host.startsWith('*.') ? 'label' : 'exact', host }] : [];
+
+const hostPattern = (host: string): HostMatch => ({ kind: /[*?]/.test(host) ? 'pattern' : 'exact', host });
+
+/** Where nobody knows whom a rule is for, it is for nobody. */
+const CLOSED = respond(503, 'Backend action does not exist');
+
+const written = (ingress: StoredIngress, resolve: Resolve): readonly Written[] =>
+  (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
+    (http?.paths ?? []).map((path): Written => {
+      const { spec, problem } = conditionsOf(ingress, path.backend);
+      const route: Route = {
+        hosts: [...hostsOf(host), ...spec.hosts.map(hostPattern)],
+        paths: [...matchesOf(path), ...spec.paths.map(patternOf)],
+        conditions: spec.conditions,
+        action: problem === undefined ? resolve(ingress, path.backend) : CLOSED,
+      };
+      return { route, ingress, place: `${host || '*'}${path.path || '/'}`, problem };
+    }),
   );
-  const last =
-    defaultBackend === undefined
-      ? []
-      : [{ host: undefined, match: EVERYTHING, pool: poolOf(ingress, defaultBackend) }];
-  return [...routes, ...last].map((route) => ({ route, ingress }));
-};
+
+const HOSTS: Readonly<Record<HostMatch['kind'], number>> = { exact: 0, label: 1, pattern: 1 };
+const PATHS: Readonly<Record<PathMatch['kind'], number>> = { exact: 0, prefix: 1, pattern: 2 };
 
 /** Exact hosts before those with a wildcard, and every host last. */
-const hostRank = ({ host }: Route): number => (host === undefined ? 2 : host.startsWith('*.') ? 1 : 0);
-
-const KINDS: Readonly<Record<PathMatch['kind'], number>> = { exact: 0, prefix: 1, pattern: 2 };
+const hostRank = ({ hosts: [first] }: Route): number => (first === undefined ? 2 : HOSTS[first.kind]);
 
 /** The original's order: exact paths, then prefixes, the longest first, then patterns as they are written. */
-const before = (a: Route, b: Route): number =>
-  hostRank(a) - hostRank(b) ||
-  KINDS[a.match.kind] - KINDS[b.match.kind] ||
-  (a.match.kind === 'prefix' ? b.match.path.length - a.match.path.length : 0);
+const byPath = ({ paths: [a] }: Route, { paths: [b] }: Route): number => {
+  const [first, second] = [a, b].map((one) => (one === undefined ? 3 : PATHS[one.kind]) as number);
+  if (first !== second) return (first as number) - (second as number);
+  return a?.kind === 'prefix' && b?.kind === 'prefix' ? b.path.length - a.path.length : 0;
+};
 
-const placeOf = ({ host, match }: Route): string => `${host ?? '*'}${match.path}`;
+/** Rules of a lower order are asked before all others of the group; of the same, what is more exact comes first. */
+const before = (a: Written, b: Written): number =>
+  orderOf(a.ingress) - orderOf(b.ingress) ||
+  hostRank(a.route) - hostRank(b.route) ||
+  byPath(a.route, b.route) ||
+  b.route.conditions.length - a.route.conditions.length;
+
+/** What a request meets that no rule takes: the first default backend, or nothing. */
+const otherwiseOf = (
+  ingresses: readonly StoredIngress[],
+  resolve: Resolve,
+): { readonly otherwise: Action; readonly problems: readonly Problem[] } => {
+  const [first, ...later] = ingresses.filter(({ spec }) => spec?.defaultBackend !== undefined);
+  const backend = first?.spec?.defaultBackend;
+  if (first === undefined || backend === undefined) return { otherwise: respond(404, ''), problems: [] };
+  const problems = later.map((ingress) => ({
+    origin: originOf('Ingress', ingress),
+    message: `spec.defaultBackend does not count: ${inWords(originOf('Ingress', first))} of the same group has one, which comes first. Remove one of the two`,
+  }));
+  return { otherwise: resolve(first, backend), problems };
+};
+
+const keyOf = ({ hosts, paths, conditions }: Route): string => JSON.stringify([hosts, paths, conditions]);
 
 /**
  * The routes of Ingresses that share a listener. Of two for the same host and path the first counts: that of
@@ -62,27 +99,29 @@ const placeOf = ({ host, match }: Route): string => `${host ?? '*'}${match.path}
  */
 export const routesOf = (
   ingresses: readonly StoredIngress[],
-  poolOf: PoolName,
-): { readonly routes: readonly Route[]; readonly problems: readonly Problem[] } => {
+  resolve: Resolve,
+): Routes & { readonly problems: readonly Problem[] } => {
   const first = new Map<string, Written>();
-  const problems: Problem[] = [];
-  for (const one of ingresses.flatMap((ingress) => written(ingress, poolOf))) {
-    const { route, ingress } = one;
-    if (CONTROL_CHARACTERS.test(placeOf(route))) {
-      const message = `the rule for ${JSON.stringify(placeOf(route))} does not count: it has control characters. Remove them`;
-      problems.push({ origin: originOf('Ingress', ingress), message });
+  const { otherwise, problems: others } = otherwiseOf(ingresses, resolve);
+  const problems: Problem[] = [...others];
+  for (const one of ingresses.flatMap((ingress) => written(ingress, resolve))) {
+    const { route, ingress, place, problem } = one;
+    const tell = (message: string) => problems.push({ origin: originOf('Ingress', ingress), message });
+    if (problem !== undefined) tell(`${problem}. Requests for ${place} are answered with 503`);
+    if (CONTROL_CHARACTERS.test(place)) {
+      tell(`the rule for ${JSON.stringify(place)} does not count: it has control characters. Remove them`);
       continue;
     }
-    const key = JSON.stringify([route.host, route.match]);
-    const other = first.get(key);
+    const other = first.get(keyOf(route));
     if (other === undefined) {
-      first.set(key, one);
+      first.set(keyOf(route), one);
       continue;
     }
-    const origin = originOf('Ingress', ingress);
     const winner = inWords(originOf('Ingress', other.ingress));
-    const message = `the rule for ${placeOf(route)} does not count: ${winner} has one for the same host and path, which comes first. Remove one of the two`;
-    problems.push({ origin, message });
+    tell(
+      `the rule for ${place} does not count: ${winner} has one for the same host and path, which comes first. Remove one of the two`,
+    );
   }
-  return { routes: [...first.values()].map(({ route }) => route).toSorted(before), problems };
+  const routes = [...first.values()].toSorted(before).map(({ route }) => route);
+  return { routes, otherwise, problems };
 };

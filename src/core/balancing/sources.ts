@@ -13,7 +13,8 @@ export interface Admitted {
 
 const EVERYBODY: Admitted = { sources: [], problems: [] };
 
-const isRange = (text: string): boolean => {
+/** Whether a text is a range of addresses, IPv4 or IPv6. */
+export const isRange = (text: string): boolean => {
   const [address = '', bits = '', ...more] = text.split('/');
   if (more.length > 0 || !/^\d{1,3}$/.test(bits)) return false;
   if (isIPv4(address)) return Number(bits) <= 32;
