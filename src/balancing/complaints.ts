@@ -7,6 +7,8 @@ import { type Asking, current } from './objects.ts';
 
 /** Reasons of the original's controller. */
 const BUILD_FAILED = 'FailedBuildModel';
+/** Everything is served, but something asked for does nothing. */
+const NO_EFFECT = 'NoEffect';
 const SUCCESS = 'SuccessfullyReconciled';
 
 /** The component of the events: as kubectl shows it in the column "From". */
@@ -30,9 +32,14 @@ const uidOf = ({ kind, namespace, name }: Problem['origin'], context: BalancingC
   (kind === 'Service' ? context.services : context.ingresses).get(`${namespace}/${name}`)?.metadata.uid;
 
 /** A namespace that is being deleted takes no more events, and that keeps nobody else from being balanced. */
-const tellIfAllowed = async (about: Regarding, message: string, context: BalancingContext): Promise<void> => {
+const tellIfAllowed = async (
+  about: Regarding,
+  reason: string,
+  message: string,
+  context: BalancingContext,
+): Promise<void> => {
   try {
-    await context.events.event(about, 'Warning', BUILD_FAILED, message);
+    await context.events.event(about, 'Warning', reason, message);
   } catch (cause) {
     if (!isRefusal(cause)) throw cause;
     context.log.warn({ ...about, err: cause }, 'an event is refused');
@@ -45,13 +52,13 @@ export const complaints = (): Complaints => {
   return {
     tell: async (problems, context) => {
       const now = new Set<string>();
-      for (const { origin, message } of problems) {
+      for (const { origin, message, harmless } of problems) {
         const uid = uidOf(origin, context);
         if (uid === undefined) continue;
         const key = `${uid} ${message}`;
         if (!told.has(key)) {
-          context.log.info({ ...origin, message }, 'not balanced');
-          await tellIfAllowed(regarding(origin, uid), message, context);
+          context.log.info({ ...origin, message }, harmless ? 'no effect' : 'not balanced');
+          await tellIfAllowed(regarding(origin, uid), harmless ? NO_EFFECT : BUILD_FAILED, message, context);
         }
         now.add(key);
       }

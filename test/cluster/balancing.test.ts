@@ -655,6 +655,71 @@ describe('a pod that is being deleted', () => {
   });
 });
 
+describe('targets that want it', () => {
+  const RAW = '10.42.64.31';
+  const key = { namespace: NS, name: 'gated' };
+  const annotate = (annotations: Record<string, string | null>) =>
+    client.patch(services, key, { metadata: { annotations } }, { type: 'merge' });
+  const begun = async (url: string, host?: string): Promise<readonly string[]> => {
+    const { status, body } = await stage.ask(url, host);
+    return status === 200 && body.startsWith('[') ? (JSON.parse(body) as string[]) : [];
+  };
+  const untilBegun = (how: string) =>
+    until(async () => (await begun(`http://${RAW}:8081/`)).includes(how), {
+      limitMs: 30_000,
+      what: `a connection that begins with ${how}`,
+    });
+
+  it('are told the client, and spoken to by TLS', async () => {
+    await stage.serveBeginnings(RAW);
+    const slice = (name: string) => ({
+      ...{ apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4' },
+      metadata: { namespace: NS, name, labels: { 'kubernetes.io/service-name': name } },
+      ports: [{ name: 'web', port: 8081, protocol: 'TCP' }],
+      endpoints: [{ addresses: [RAW], conditions: { ready: true } }],
+    });
+    await applyManifests(client, [slice('gated'), slice('raw')], 'test');
+    const url = `http://${await addressOf('gated')}/`;
+    await annotate({ [`${NLB}-proxy-protocol`]: '*' });
+    // The signature of version 2: a line that no other protocol begins with.
+    await untilBegun('0d0a0d');
+    await until(async () => (await begun(url)).length > 0, { limitMs: 30_000, what: `${url} to answer` });
+
+    const ALB = 'alb.ingress.kubernetes.io/';
+    await client.create(services, {
+      ...service('raw', { [`${ALB}backend-protocol`]: 'HTTPS', [`${ALB}healthcheck-protocol`]: 'HTTPS' }),
+      spec: { ports: [{ name: 'web', port: 443 }] },
+    });
+    await client.create(ingresses, {
+      metadata: {
+        ...{ namespace: NS, name: 'raw' },
+        annotations: {
+          ...{ [`${ALB}group.name`]: 'front', [`${ALB}target-type`]: 'ip' },
+          [`${ALB}scheme`]: 'internet-facing',
+        },
+      },
+      spec: { ingressClassName: 'alb', rules: [{ host: 'raw.example', ...everything('raw') }] },
+    });
+    await untilBegun('160301');
+    expect((await stage.ask('http://10.42.2.6/', 'raw.example')).status).toBe(503);
+    await eventOf('raw', 'NoEffect', 'scheme');
+    await client.delete(ingresses, { namespace: NS, name: 'raw' });
+    await annotate({ [`${NLB}-proxy-protocol`]: null });
+  });
+
+  it('keep their connections for as long as they ask', async () => {
+    const url = `http://${await addressOf('gated')}`;
+    await annotate({ [`${NLB}-target-group-attributes`]: 'deregistration_delay.timeout_seconds=1' });
+    await endpoints('gated', { [POD[0]]: { ready: true } });
+    await answers(`${url}/`, 'pod-0');
+    const held = stage.hold(`${url}/hold`);
+    await until(() => held.output().includes('beat'), { limitMs: 10_000, what: 'a held connection' });
+    await endpoints('gated', { [POD[1]]: { ready: true } });
+    await held.finish();
+    await endpoints('gated', { [POD[0]]: { ready: true } });
+  });
+});
+
 describe('source ranges', () => {
   it('keep everybody else out', async () => {
     const key = { namespace: NS, name: 'gated' };

@@ -6,6 +6,15 @@ import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
 
+/** Answers whatever comes, at port 8081, with how all connections so far began: their first bytes in hexadecimal. */
+const BEGINNINGS = `
+const begun = new Set();
+require('node:net').createServer((socket) => socket.on('error', () => {}).once('data', (data) => {
+  begun.add(data.subarray(0, 3).toString('hex'));
+  socket.end('HTTP/1.0 200 OK\\r\\n\\r\\n' + JSON.stringify([...begun]));
+})).listen(8081, process.argv[1], () => console.log('listens'));
+`;
+
 /**
  * Answers every request with its name, the path and who asks; one for /hold stays open until it is killed, and one
  * for /not-NAME is closed unanswered by who has that name.
@@ -118,6 +127,8 @@ export interface Stage extends Client {
   readonly balancer: string;
   /** Starts a server at an address, port 8080, that tells its name. */
   serve(address: string, name: string): Promise<Beside>;
+  /** Starts a server at an address, port 8081, that tells how connections began. */
+  serveBeginnings(address: string): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -128,12 +139,14 @@ const command = (namespace: string | undefined, args: readonly string[]) =>
     ? ([process.execPath, args] as const)
     : inNamespace(namespace, process.execPath, args);
 
-/** A server in a namespace, at one of its addresses and port 8080, that tells its name. */
-export const serverIn = async (namespace: string, address: string, name: string): Promise<Beside> => {
-  const server = beside(namespace, SERVER, [address, name]);
+const listening = async (server: Beside, name: string): Promise<Beside> => {
   await until(() => server.output().includes('listens'), { limitMs: 10_000, what: `${name} to listen` });
   return server;
 };
+
+/** A server in a namespace, at one of its addresses and port 8080, that tells its name. */
+export const serverIn = (namespace: string, address: string, name: string): Promise<Beside> =>
+  listening(beside(namespace, SERVER, [address, name]), name);
 
 /** A client in a namespace that exists, or in that of the host. */
 export const clientIn = (namespace: string | undefined): Client => ({
@@ -152,15 +165,19 @@ export const makeStage = async (name: string): Promise<Stage> => {
   await createRouter({ name: router, network: VPC_CIDR, egress: false });
   await addNamespace(client);
   await attach({ router, namespace: client, address: '10.42.0.2' });
+  const place = async (address: string): Promise<string> => {
+    const namespace = `${name}-${address.replaceAll('.', '-')}`;
+    made.add(namespace);
+    await addNamespace(namespace);
+    await attach({ router, namespace, address });
+    return namespace;
+  };
   return {
     router,
     balancer,
-    serve: async (address, label) => {
-      const namespace = `${name}-${address.replaceAll('.', '-')}`;
-      made.add(namespace);
-      await addNamespace(namespace);
-      await attach({ router, namespace, address });
-      return serverIn(namespace, address, label);
+    serve: async (address, label) => serverIn(await place(address), address, label),
+    serveBeginnings: async (address) => {
+      await listening(beside(await place(address), BEGINNINGS, [address]), 'the server of beginnings');
     },
     ...clientIn(client),
     remove: async () => {

@@ -15,10 +15,12 @@ import { livePid, startDaemon } from '../../host/process.ts';
 import { until } from '../../host/wait.ts';
 import type { Balanced, Balancer } from '../balancer.ts';
 import {
+  ADDED,
   addCommand,
   cutCommand,
   deleteCommand,
   drainCommand,
+  isAdding,
   markOf,
   type ProxyFiles,
   parseServerStates,
@@ -61,7 +63,7 @@ export const makeBalancerNetwork = async (network: BalancerNetwork): Promise<voi
   await ipBatch(namespace, [`route replace local ${cidr} dev lo`]);
 };
 
-/** How long a target that left may keep its connections (AWS "Deregistration delay", the default). */
+/** How long the targets of a pool that is gone may keep their connections (AWS "Deregistration delay", the default). */
 const DRAIN_SECONDS = 300;
 
 /** How long HAProxy may take to start, or to put another worker in its place. */
@@ -152,6 +154,13 @@ export const localBalancer = (site: ProxySite): Balancer => {
     return served(markOf(balancing));
   };
 
+  /** @throws Error when HAProxy does not take a server that is to come: it would get nothing, and nobody would know */
+  const tell = async (line: string): Promise<void> => {
+    const answer = await ask(files.socket, line);
+    if (isAdding(line) && !answer.startsWith(ADDED))
+      throw new Error(`HAProxy in ${site.namespace} does not do ${line}: ${answer.trim()}`);
+  };
+
   const workerFor = async (balancing: Balancing): Promise<Worker> => {
     const master = livePid(pidFile);
     if (master === undefined) return start(balancing);
@@ -164,7 +173,7 @@ export const localBalancer = (site: ProxySite): Balancer => {
       const { balancing, refused } = await certificates.usable(wanted);
       if (balancing.listeners.length === 0 && livePid(pidFile) === undefined) return { ...IDLE, refused };
       const worker = await workerFor(balancing);
-      for (const line of commands(balancing, parseServerStates(worker.states))) await ask(files.socket, line);
+      for (const line of commands(balancing, parseServerStates(worker.states))) await tell(line);
       certificates.tidy(balancing);
       return {
         ...told(balancing, parseServerStates(await ask(files.socket, 'show servers state'))),
@@ -185,9 +194,12 @@ const lastLines = (file: string): string =>
 
 const keyOf = ({ pool, server }: Pick<ServerState, 'pool' | 'server'>): string => `${pool}/${server}`;
 
-const leave = ({ pool, server, draining, sinceSeconds }: ServerState): readonly string[] => [
+const leave = (
+  { pool, server, draining, sinceSeconds }: ServerState,
+  drainSeconds: number,
+): readonly string[] => [
   ...(draining ? [] : [drainCommand(pool, server)]),
-  ...(draining && sinceSeconds >= DRAIN_SECONDS ? [cutCommand(pool, server)] : []),
+  ...(draining && sinceSeconds >= drainSeconds ? [cutCommand(pool, server)] : []),
   // Refused while connections are left; the next look tries again.
   deleteCommand(pool, server),
 ];
@@ -207,7 +219,11 @@ const commands = ({ pools }: Balancing, states: readonly ServerState[]): readonl
       return state.draining ? [returnCommand(pool, server)] : [];
     }),
   );
-  return [...coming, ...[...known.values()].flatMap(leave)];
+  const drains = new Map(pools.map(({ name, drainSeconds }) => [name, drainSeconds]));
+  const leaving = [...known.values()].flatMap((state) =>
+    leave(state, drains.get(state.pool) ?? DRAIN_SECONDS),
+  );
+  return [...coming, ...leaving];
 };
 
 const told = ({ pools }: Balancing, states: readonly ServerState[]): Told => {

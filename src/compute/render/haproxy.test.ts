@@ -34,6 +34,7 @@ const http: HealthCheck = { ...tcp, protocol: 'http', path: "/it's?well", succes
 
 const pool = (name: string, mode: Pool['mode'], check: HealthCheck): Pool => ({
   ...{ name, mode, check, source: mode === 'tcp' ? '10.42.2.4' : '10.42.2.5' },
+  ...{ tls: false, proxyProtocol: false, drainSeconds: 300 },
   targets: [
     { address: '10.42.64.7', port: 8080 },
     { address: '10.42.80.9', port: 8080 },
@@ -180,6 +181,23 @@ describe('a command', () => {
       'enable health service:shop:web:443/10.42.64.7:8080',
       'set server service:shop:web:443/10.42.64.7:8080 weight 1',
     ]);
+  });
+
+  it('adds a server that is spoken to by TLS, or is told the client', () => {
+    const options = (change: Partial<Pool>) =>
+      serversOf(web)
+        .slice(0, 2)
+        .map((server) => addCommand({ ...web, ...change }, server).split(/ 10.42.64.7:8080 |; /)[1]);
+    expect(options({ tls: true })).toEqual([
+      expect.stringMatching(/^ssl verify none check port /),
+      'ssl verify none backup',
+    ]);
+    expect(options({ proxyProtocol: true })).toEqual([
+      expect.stringMatching(/^send-proxy-v2 check port 8080 check-send-proxy /),
+      'send-proxy-v2 backup',
+    ]);
+    const check = { ...http, protocol: 'https' } as const;
+    expect(options({ check })[0]).toMatch(/^check port 9000 check-ssl verify none inter /);
   });
 
   it('adds the spare of the same target, which is for when none is healthy', () => {

@@ -124,15 +124,21 @@ export const serversOf = ({ targets }: Pick<Pool, 'targets'>): readonly ProxySer
   ]);
 
 /** A target that is not healthy is asked every second, so that a pod that starts is not kept waiting. */
-const checkOptions = ({ check }: Pool, { port }: Target): string =>
+const checkOptions = ({ check, proxyProtocol }: Pool, { port }: Target): string =>
   [
     `check port ${check.port ?? port}`,
+    ...(check.protocol === 'https' ? ['check-ssl verify none'] : []),
+    ...(proxyProtocol ? ['check-send-proxy'] : []),
     `inter ${check.intervalSeconds}s fastinter 1s downinter 1s`,
     `rise ${check.healthyThreshold} fall ${check.unhealthyThreshold}`,
   ].join(' ');
 
 const serverOptions = (pool: Pool, { target, spare }: ProxyServer): string =>
-  spare ? 'backup' : checkOptions(pool, target);
+  [
+    ...(pool.tls ? ['ssl verify none'] : []),
+    ...(pool.proxyProtocol ? ['send-proxy-v2'] : []),
+    spare ? 'backup' : checkOptions(pool, target),
+  ].join(' ');
 
 const serverLine = (pool: Pool, server: ProxyServer): string =>
   `    server ${server.name} ${targetName(server.target)} ${serverOptions(pool, server)}`;
@@ -226,6 +232,10 @@ export const addCommand = (pool: Pool, server: ProxyServer): string => {
   const enable = `enable server ${name}`;
   return (server.spare ? [add, enable] : [`${add} weight 0`, enable, ...downCommands(name)]).join('; ');
 };
+
+/** Whether a line adds a server, and how the answer begins when that worked. */
+export const isAdding = (line: string): boolean => line.startsWith('add server ');
+export const ADDED = 'New server registered.';
 
 /** Takes a server back that was sent away. */
 export const returnCommand = (pool: Pool, server: ProxyServer): string => {

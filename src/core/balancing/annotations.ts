@@ -20,6 +20,9 @@ export const ALB_INBOUND_CIDRS = `${ALB}inbound-cidrs`;
 /** Beginnings of annotations that are named as backends are: what they do, and when. */
 export const ALB_ACTIONS = `${ALB}actions.`;
 export const ALB_CONDITIONS = `${ALB}conditions.`;
+/** Whether clients have to show certificates: JSON. */
+export const ALB_MUTUAL = `${ALB}mutual-authentication`;
+/** Who has users log in. */
 export const ALB_AUTH_TYPE = `${ALB}auth-type`;
 /** Ingresses of one group share an address; lower orders come first. */
 export const ALB_GROUP_NAME = `${ALB}group.name`;

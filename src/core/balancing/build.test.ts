@@ -105,7 +105,7 @@ describe('targets', () => {
       targets([
         slice(8080, [endpoint('10.0.0.2'), endpoint('10.0.0.1')]),
         slice(9090, [endpoint('10.0.0.3')]),
-        slice(8080, [endpoint('10.0.0.1')]),
+        slice(8080, [endpoint('10.0.0.1'), endpoint('010.0.0.5'), { ...endpoint(''), addresses: [] }]),
         slice(8080, [endpoint('fd00::1')], { addressType: 'IPv6' }),
         slice(8080, [endpoint('10.0.0.4')], { ports: [{ name: 'metrics', port: 9 }] }),
       ]),

@@ -6,6 +6,7 @@ import type { Balancing, Pool, Problem } from './model.ts';
 import { type PoolSpec, poolsOfService } from './pools.ts';
 import { sourcesOfService } from './sources.ts';
 import { type PodStates, targetsOf } from './targets.ts';
+import { unheededOfService } from './unheeded.ts';
 
 /** One address and what is behind it. */
 export type Front =
@@ -37,7 +38,7 @@ const partsOfService = (service: StoredService, address: string): Parts => {
         ? []
         : specs.map(({ name, port }) => ({ kind: 'tcp', address, port: port.port, sources, pool: name })),
     specs,
-    problems: [...problems, ...outcomes.flatMap((one) => one.problems)],
+    problems: [...problems, ...outcomes.flatMap((one) => one.problems), ...unheededOfService(service)],
   };
 };
 
@@ -49,7 +50,8 @@ const partsOf = (one: Front, references: References): Parts =>
 const poolOf = (spec: PoolSpec, source: string, { slices, pods }: Surroundings): Pool => {
   const { namespace, name } = spec.service.metadata;
   const targets = targetsOf(slices(`${namespace}/${name}`), spec.port.name ?? '', pods);
-  return { name: spec.name, mode: spec.mode, source, check: spec.check, targets };
+  const { name: pool, mode, check, tls, proxyProtocol, drainSeconds } = spec;
+  return { name: pool, mode, source, check, tls, proxyProtocol, drainSeconds, targets };
 };
 
 /** The same problem is told once, however many listeners have it. */

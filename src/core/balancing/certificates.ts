@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Secret } from 'kubernetes-types/core/v1.js';
 import { tenHex } from '../hash.ts';
 import type { ObjectMeta } from '../pod.ts';
-import { ALB_CERTIFICATE_ARN } from './annotations.ts';
+import { ALB_CERTIFICATE_ARN, ALB_MUTUAL } from './annotations.ts';
 import type { StoredIngress } from './claims.ts';
 import type { Balancing, Certificate, Problem } from './model.ts';
 import { originOf } from './origins.ts';
@@ -110,6 +110,16 @@ export const namesCertificates = ({ spec }: StoredIngress): boolean =>
 /** Whether an Ingress asks for a certificate of ACM, which nobody here can give. */
 export const asksForAcm = ({ metadata }: StoredIngress): boolean =>
   metadata.annotations?.[ALB_CERTIFICATE_ARN] !== undefined;
+
+/** Whether an Ingress asks that clients show certificates. */
+export const asksForClientCertificates = ({ metadata }: StoredIngress): boolean =>
+  /"verify"/.test(metadata.annotations?.[ALB_MUTUAL] ?? '');
+
+/** What to tell where they are asked for. */
+export const noClientCertificates = (ingress: StoredIngress, port: number): Problem => ({
+  origin: originOf('Ingress', ingress),
+  message: `HTTPS on port ${port} is not served: the annotation ${ALB_MUTUAL} asks for certificates of clients, which the balancers of this cluster do not look at. Let the pods do it behind a Service of type LoadBalancer, or remove the annotation`,
+});
 
 /** What to tell where HTTPS is wanted and nobody names a certificate. */
 export const noCertificates = (ingress: StoredIngress, port: number): Problem => {

@@ -113,8 +113,8 @@ export const healthCheck = (
   const protocol = read(
     'healthcheck-protocol',
     defaults.protocol,
-    (text) => (['tcp', 'http'] as const).find((word) => word === text.toLowerCase()),
-    'TCP or HTTP',
+    (text) => (['tcp', 'http', 'https'] as const).find((word) => word === text.toLowerCase()),
+    'TCP, HTTP or HTTPS',
   );
   const check = {
     protocol,

@@ -4,13 +4,14 @@ import type { Ingress } from 'kubernetes-types/networking/v1.js';
 import type { ObjectMeta } from '../pod.ts';
 import {
   ALB_CLASS,
-  ALB_GROUP_NAME,
   ALB_TARGET_TYPE,
   INGRESS_CLASS_ANNOTATION,
   NLB_CLASS,
   NLB_TARGET_TYPE,
   NLB_TYPE,
 } from './annotations.ts';
+
+import { groupOf } from './groups.ts';
 
 /** Objects with metadata, as the API server stores them. */
 export type StoredService = Service & { metadata: ObjectMeta };
@@ -49,6 +50,6 @@ export const backendTargetType = (ingress: StoredIngress, service: StoredService
 /** Key of what gets one address: a Service, an Ingress, or a group of Ingresses. */
 export const ownerOf = (object: StoredService | StoredIngress, kind: 'Service' | 'Ingress'): string => {
   const { namespace = '', name = '' } = object.metadata;
-  const group = kind === 'Ingress' ? annotation(object, ALB_GROUP_NAME) : undefined;
+  const group = kind === 'Ingress' ? groupOf(object as StoredIngress) : undefined;
   return group === undefined ? `${kind.toLowerCase()}:${namespace}:${name}` : `group:${group}`;
 };

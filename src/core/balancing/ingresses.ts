@@ -1,14 +1,22 @@
 /** Listeners and pools of the Ingresses that share an address. */
 import { actionOf, backendsOf, namedBackends, stayingRedirect } from './actions.ts';
-import { certificatesOf, namesCertificates, noCertificates, type Secrets } from './certificates.ts';
+import {
+  asksForClientCertificates,
+  certificatesOf,
+  namesCertificates,
+  noCertificates,
+  noClientCertificates,
+  type Secrets,
+} from './certificates.ts';
 import type { StoredIngress } from './claims.ts';
-import { inOrder } from './groups.ts';
+import { groupProblems, inOrder } from './groups.ts';
 import { type ListenPort, listenPorts } from './listeners.ts';
 import type { Action, Listener, Problem, Routes } from './model.ts';
 import { originOf } from './origins.ts';
 import { type PoolSpec, poolOfBackend, type Services } from './pools.ts';
 import { type Resolve, routesOf } from './routes.ts';
 import { sourcesOfIngresses } from './sources.ts';
+import { unheededOfBackend, unheededOfIngress } from './unheeded.ts';
 
 /** What is behind an address, and what of it cannot be. */
 export interface Parts {
@@ -39,6 +47,9 @@ const listenerOf = (
   if (sources === undefined) return { listener: undefined, problems: closed };
   const common = { address, port, sources, routes, otherwise };
   if (protocol === 'HTTP') return { listener: { kind: 'http', ...common }, problems: closed };
+  const guarded = ingresses.find(asksForClientCertificates);
+  if (guarded !== undefined)
+    return { listener: undefined, problems: [...closed, noClientCertificates(guarded, port)] };
   const all = ingresses.map((ingress) => certificatesOf(ingress, secrets));
   const certificates = all.flatMap((one) => one.certificates);
   const unnamed = ingresses.some(namesCertificates) ? [] : [noCertificates(ingresses[0], port)];
@@ -107,6 +118,9 @@ export const partsOfIngresses = (
     specs: [...specs.values()],
     problems: [
       ...wrong,
+      ...ordered.flatMap(groupProblems),
+      ...ordered.flatMap(unheededOfIngress),
+      ...[...specs.values()].flatMap(({ service }) => unheededOfBackend(service)),
       ...ordered.flatMap(actionProblems),
       ...outcomes.flatMap(({ problems }) => problems),
       ...listenings.flatMap(({ problems }) => problems),

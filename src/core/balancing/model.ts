@@ -9,8 +9,8 @@ export interface Target {
 
 /** How a target shows that it can serve. */
 export interface HealthCheck {
-  readonly protocol: 'tcp' | 'http';
-  /** Asked for by `http`. */
+  readonly protocol: 'tcp' | 'http' | 'https';
+  /** Asked for by `http` and `https`. */
   readonly path: string;
   /** HTTP codes of a target that is well: codes and ranges, such as `200,300-399`. */
   readonly successCodes: string;
@@ -31,6 +31,12 @@ export interface Pool {
   /** Address that connections to the targets come from: the balancer's own. */
   readonly source: string;
   readonly check: HealthCheck;
+  /** Whether targets are spoken to by TLS; nobody looks at their certificates, as in the original. */
+  readonly tls: boolean;
+  /** Whether connections begin with the client's address, by version 2 of the PROXY protocol. */
+  readonly proxyProtocol: boolean;
+  /** How long a target that left may keep its connections. */
+  readonly drainSeconds: number;
   readonly targets: readonly Target[];
 }
 
@@ -151,6 +157,8 @@ export interface Origin {
 export interface Problem {
   readonly origin: Origin;
   readonly message: string;
+  /** Set when all that can be served is. */
+  readonly harmless?: boolean;
 }
 
 /** A target in words, `10.42.64.7:8080`; unique in its pool. */

@@ -14,9 +14,10 @@ import { healthCheck } from './checks.ts';
 import { backendTargetType, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
 import type { HealthCheck, Origin, Pool, Problem } from './model.ts';
 import { inWords, originOf } from './origins.ts';
+import { type Settings, settingsOf } from './settings.ts';
 
 /** A pool by what it is made of: a port of a Service. */
-export interface PoolSpec extends Pick<Pool, 'name' | 'mode' | 'check'> {
+export interface PoolSpec extends Omit<Pool, 'source' | 'targets'> {
   readonly service: StoredService;
   readonly port: ServicePort;
   /** Condition type of the readiness gate that waits for a pod's target in this pool. */
@@ -41,13 +42,15 @@ interface Form {
   readonly owner: Origin;
   readonly mode: Pool['mode'];
   readonly check: HealthCheck;
+  readonly settings: Settings;
 }
 
-const specOf = (service: StoredService, port: ServicePort, { owner, mode, check }: Form): PoolSpec => {
+const specOf = (service: StoredService, port: ServicePort, form: Form): PoolSpec => {
+  const { owner, mode, check, settings } = form;
   const { namespace = '', name = '' } = service.metadata;
   const place = owner.kind === 'Service' ? [] : [name];
   const pool = [owner.kind.toLowerCase(), owner.namespace, owner.name, ...place, port.port].join(':');
-  return { name: pool, mode, check, service, port, gate: gateOf(pool, namespace, name) };
+  return { name: pool, mode, check, ...settings, service, port, gate: gateOf(pool, namespace, name) };
 };
 
 /** Tells that instances are no targets, and what to write instead (spec/fargate.md §6.2). */
@@ -74,17 +77,15 @@ export const poolsOfService = (service: StoredService): readonly PoolOutcome[] =
   const owner = originOf('Service', service);
   if (serviceClaim(service) === 'instance')
     return [{ pool: undefined, problems: [noInstances(owner, owner, NLB_TARGET_TYPE)] }];
-  const { check, problems } = healthCheck('Service', service.metadata.annotations ?? {});
-  const wrong = problems.map((message) => ({ origin: owner, message }));
-  return (service.spec?.ports ?? []).map((port, index) => {
+  const { annotations = {} } = service.metadata;
+  const [checked, set] = [healthCheck('Service', annotations), settingsOf('Service', annotations)];
+  const form = { owner, mode: 'tcp', check: checked.check, settings: set.settings } as const;
+  const problems = [...checked.problems, ...set.problems].map((message) => ({ origin: owner, message }));
+  return (service.spec?.ports ?? []).map((port) => {
     const { protocol = 'TCP' } = port;
     if (protocol === 'TCP' && wantsTls(service, port))
       return { pool: undefined, problems: [{ origin: owner, message: noTls(owner, port) }] };
-    if (protocol === 'TCP')
-      return {
-        pool: specOf(service, port, { owner, mode: 'tcp', check }),
-        problems: index === 0 ? wrong : [],
-      };
+    if (protocol === 'TCP') return { pool: specOf(service, port, form), problems };
     const message = `port ${port.port}/${protocol} of ${inWords(owner)} is not balanced: the balancers of this cluster carry TCP. Remove the port, or put it into a Service of another class`;
     return { pool: undefined, problems: [{ origin: owner, message }] };
   });
@@ -129,9 +130,9 @@ export const poolOfBackend = (
       problems: [noInstances(owner, originOf('Service', service), ALB_TARGET_TYPE)],
     };
   const annotations = [ingress.metadata.annotations ?? {}, service.metadata.annotations ?? {}];
-  const { check, problems } = healthCheck('Ingress', ...annotations);
+  const [checked, set] = [healthCheck('Ingress', ...annotations), settingsOf('Ingress', ...annotations)];
   return {
-    pool: specOf(service, port, { owner, mode: 'http', check }),
-    problems: problems.map((message) => ({ origin: owner, message })),
+    pool: specOf(service, port, { owner, mode: 'http', check: checked.check, settings: set.settings }),
+    problems: [...checked.problems, ...set.problems].map((message) => ({ origin: owner, message })),
   };
 };

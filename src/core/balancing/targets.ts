@@ -1,5 +1,6 @@
 /** Targets from EndpointSlices: the addresses of pods that may get connections. */
 import type { Endpoint, EndpointSlice } from 'kubernetes-types/discovery/v1.js';
+import { parseAddress } from '../net/ipv4.ts';
 import { type Target, targetName } from './model.ts';
 
 /** What targets depend on besides slices: pods by `namespace/name`. */
@@ -40,8 +41,8 @@ export const targetsOf = (
     for (const endpoint of slice.endpoints ?? []) {
       // All addresses of an endpoint are the same pod: the first stands for it (discovery/v1).
       const address = endpoint.addresses[0];
-      if (address === undefined || !takesConnections(endpoint, pods)) continue;
-      const target = { address, port: number };
+      if (parseAddress(address ?? '') === undefined || !takesConnections(endpoint, pods)) continue;
+      const target = { address: address as string, port: number };
       found.set(targetName(target), target);
     }
   }
