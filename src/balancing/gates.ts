@@ -2,7 +2,13 @@
 import { type Pod, pods } from '../api/resources.ts';
 import type { Balanced } from '../compute/balancer.ts';
 import type { Built } from '../core/balancing/build.ts';
-import { closedGates, gateCondition, gatesOf } from '../core/balancing/gates.ts';
+import {
+  closedGates,
+  type GateState,
+  gateCondition,
+  gatesOf,
+  waitsForBalancer,
+} from '../core/balancing/gates.ts';
 import { targetName } from '../core/balancing/model.ts';
 import { orNothing } from '../kube/client.ts';
 import type { BalancingContext } from './context.ts';
@@ -22,11 +28,17 @@ export const asTarget = (pod: Pod): Pod => {
   };
 };
 
-const isHealthy = (pod: Pod, gate: string, built: Built, balanced: Balanced): boolean => {
+/**
+ * A gate whose pool is gone waits for nothing: a pod must not stay unready for a Service that was deleted. Until its
+ * containers are ready, a pool that is not seen may be one that is seen a moment later.
+ */
+const stateOf = (pod: Pod, gate: string, built: Built, balanced: Balanced): GateState => {
   const name = built.gates.get(gate);
   const pool = built.pools.find((one) => one.name === name);
-  const target = pool?.targets.find(({ address }) => address === pod.status?.podIP);
-  return pool !== undefined && target !== undefined && balanced.healthy(pool.name, targetName(target));
+  if (pool === undefined) return waitsForBalancer(pod) ? 'gone' : 'waiting';
+  const target = pool.targets.find(({ address }) => address === pod.status?.podIP);
+  const healthy = target !== undefined && balanced.healthy(pool.name, targetName(target));
+  return healthy ? 'healthy' : 'waiting';
 };
 
 /** Writes what is known of each closed gate. Gives whether any of them waits for its target. */
@@ -38,14 +50,13 @@ export const openGates = async (
   const { client, log, now } = context;
   let waiting = false;
   for (const pod of context.pods.list()) {
-    const known = closedGates(pod).filter((gate) => built.gates.has(gate));
-    const conditions = known.flatMap((gate) => {
-      const healthy = isHealthy(pod, gate, built, balanced);
-      waiting ||= !healthy;
+    const conditions = closedGates(pod).flatMap((gate) => {
+      const state = stateOf(pod, gate, built, balanced);
+      waiting ||= state === 'waiting';
       const condition = gateCondition(
         pod,
         gate,
-        healthy,
+        state,
         now()
           .toISOString()
           .replace(/\.\d+Z$/, 'Z'),

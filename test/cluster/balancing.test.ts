@@ -640,6 +640,26 @@ describe('a readiness gate', () => {
   });
 });
 
+describe('a readiness gate of a pool that is gone', () => {
+  it('opens: nobody would ever find its target healthy', async () => {
+    const gate = 'target-health.elbv2.k8s.aws/k8s-shop-gone-0123456789';
+    const key = { namespace: NS, name: 'orphan' };
+    await client.create(pods, {
+      metadata: key,
+      spec: { containers: [{ name: 'main', image: 'none' }], readinessGates: [{ conditionType: gate }] },
+    });
+    const status = { conditions: [{ type: 'ContainersReady', status: 'True' }] };
+    await client.patch(pods, key, { status }, { type: 'strategic', subresource: 'status' });
+    await until(
+      async () => {
+        const { conditions = [] } = (await client.get(pods, key)).status ?? {};
+        return conditions.some(({ type, status }) => type === gate && status === 'True');
+      },
+      { limitMs: 30_000, what: 'the gate to open' },
+    );
+  });
+});
+
 describe('a pod that is being deleted', () => {
   it('gets no connection from that moment, whatever its slice still says', async () => {
     const [key, hold] = [{ namespace: NS, name: 'ends' }, 'example.com/hold'];

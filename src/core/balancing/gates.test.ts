@@ -72,14 +72,18 @@ describe('a gate', () => {
 
   it('is written only where its status changes', () => {
     const now = '2026-01-01T00:00:00Z';
-    expect(gateCondition(pod([GATE]), GATE, false, now)).toMatchObject({ status: 'False' });
-    expect(gateCondition(pod([GATE], { [GATE]: 'False' }), GATE, false, now)).toBeUndefined();
-    expect(gateCondition(pod([GATE], { [GATE]: 'False' }), GATE, true, now)).toEqual({
+    expect(gateCondition(pod([GATE]), GATE, 'waiting', now)).toMatchObject({ status: 'False' });
+    expect(gateCondition(pod([GATE], { [GATE]: 'False' }), GATE, 'waiting', now)).toBeUndefined();
+    expect(gateCondition(pod([GATE], { [GATE]: 'False' }), GATE, 'healthy', now)).toEqual({
       type: GATE,
       status: 'True',
       reason: 'Healthy',
       message: 'the target is healthy',
       lastTransitionTime: now,
+    });
+    expect(gateCondition(pod([GATE], { [GATE]: 'False' }), GATE, 'gone', now)).toMatchObject({
+      status: 'True',
+      reason: 'Target.NotRegistered',
     });
   });
 });

@@ -23,20 +23,26 @@ export const closedGates = (pod: Pod): readonly string[] => gatesOf(pod).filter(
 export const waitsForBalancer = (pod: Pod): boolean =>
   gatesOf(pod).length > 0 && pod.metadata.deletionTimestamp === undefined && isTrue(pod, 'ContainersReady');
 
+/** What a gate waits for: a target that is healthy, one that is not yet, or none, because its pool is gone. */
+export type GateState = 'healthy' | 'waiting' | 'gone';
+
+const TOLD: Readonly<Record<GateState, Pick<PodCondition, 'reason' | 'message'>>> = {
+  healthy: { reason: 'Healthy', message: 'the target is healthy' },
+  waiting: { reason: 'Elb.InitialHealthChecking', message: 'Initial health checks in progress' },
+  gone: { reason: 'Target.NotRegistered', message: 'no load balancer has the pod as a target any more' },
+};
+
 /** The condition of a closed gate. @param now RFC 3339 time, used where the status changes */
 export const gateCondition = (
   pod: Pod,
   gate: string,
-  healthy: boolean,
+  state: GateState,
   now: string,
 ): PodCondition | undefined => {
-  const status = healthy ? 'True' : 'False';
+  const status = state === 'waiting' ? 'False' : 'True';
   const known = pod.status?.conditions?.find(({ type }) => type === gate);
   if (known?.status === status) return undefined;
-  const told = healthy
-    ? { reason: 'Healthy', message: 'the target is healthy' }
-    : { reason: 'Elb.InitialHealthChecking', message: 'Initial health checks in progress' };
-  return { type: gate, status, ...told, lastTransitionTime: now };
+  return { type: gate, status, ...TOLD[state], lastTransitionTime: now };
 };
 
 const selects = ({ spec }: StoredService, labels: Readonly<Record<string, string>>): boolean => {
