@@ -68,7 +68,12 @@ const pass = async (context: BalancingContext, told: Complaints): Promise<Outcom
     secrets: (key) => context.secrets.get(key),
     slices: slicesByService(context),
     pods: {
-      waiting: new Set(context.pods.list().filter(waitsForBalancer).map(keyOf)),
+      waiting: new Map(
+        context.pods
+          .list()
+          .filter(waitsForBalancer)
+          .map((pod) => [keyOf(pod), gatesOf(pod)]),
+      ),
       ending: new Set(context.pods.list().filter(isEnding).map(keyOf)),
     },
   });

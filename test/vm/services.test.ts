@@ -159,7 +159,7 @@ describe('a load balancer', () => {
   it('has opened the readiness gate of the pod', async () => {
     const [pod] = await webPods();
     const gate = pod?.status?.conditions?.find(({ type }) =>
-      type.startsWith('target-health.elbv2.k8s.aws/k8s-vm-servi-web-'),
+      type.startsWith('target-health.elbv2.k8s.aws/k8s-vmservic-web-'),
     );
     expect(gate).toMatchObject({ status: 'True', reason: 'Healthy' });
   });

@@ -162,7 +162,7 @@ const configOf = (web: StoredService, front: StoredIngress): string => {
     { kind: 'Service', address: '10.42.2.4', service: web },
     { kind: 'Ingress', address: '10.42.2.5', ingresses: [front] },
   ];
-  const pods = { waiting: new Set<string>(), ending: new Set<string>() };
+  const pods = { waiting: new Map<string, string[]>(), ending: new Set<string>() };
   const built = build(fronts, { services, secrets: () => undefined, slices: () => [], pods });
   return proxyConfig(built, FILES, serversOf);
 };

@@ -47,7 +47,7 @@ const slice = (port: number, endpoints: EndpointSlice['endpoints'], extra = {}):
 
 /** Names of pods that are not only what their slices say. */
 interface Named {
-  readonly waiting?: readonly string[];
+  readonly waiting?: Readonly<Record<string, readonly string[]>>;
   readonly ending?: readonly string[];
 }
 
@@ -57,13 +57,13 @@ const built = (
     | Omit<Extract<Front, { kind: 'Ingress' }>, 'address'>,
   services: readonly StoredService[] = [],
   slices: readonly EndpointSlice[] = [],
-  { waiting = [], ending = [] }: Named = {},
+  { waiting = {}, ending = [] }: Named = {},
 ): Built =>
   build([{ ...one, address: '10.42.2.4' } as Front], {
     services: (key) => services.find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
     secrets: () => undefined,
     slices: () => slices,
-    pods: { waiting: new Set(waiting), ending: new Set(ending) },
+    pods: { waiting: new Map(Object.entries(waiting)), ending: new Set(ending) },
   });
 
 const targets = (slices: readonly EndpointSlice[], named: Named = {}): readonly string[] =>
@@ -89,10 +89,16 @@ describe('targets', () => {
   });
 
   it('a pod that waits for its gate is one, unless it ends', () => {
+    const [gate = ''] = built({ kind: 'Service', service: service('web') }).gates.keys();
     const waits = (conditions: object) =>
-      targets([slice(8080, [endpoint('10.0.0.1', conditions)])], { waiting: ['shop/p'] });
+      targets([slice(8080, [endpoint('10.0.0.1', conditions)])], { waiting: { 'shop/p': [gate] } });
     expect(waits({ ready: false })).toEqual(['10.0.0.1:8080']);
     expect(waits({ ready: false, terminating: true })).toEqual([]);
+  });
+
+  it('a pod that waits for the gate of another pool is none', () => {
+    const slices = [slice(8080, [endpoint('10.0.0.1', { ready: false })])];
+    expect(targets(slices, { waiting: { 'shop/p': ['target-health.elbv2.k8s.aws/other'] } })).toEqual([]);
   });
 
   it('a pod that is being deleted is none, also while its slice still calls it ready', () => {

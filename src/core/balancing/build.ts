@@ -49,7 +49,7 @@ const partsOf = (one: Front, references: References): Parts =>
 
 const poolOf = (spec: PoolSpec, source: string, { slices, pods }: Surroundings): Pool => {
   const { namespace, name } = spec.service.metadata;
-  const targets = targetsOf(slices(`${namespace}/${name}`), spec.port.name ?? '', pods);
+  const targets = targetsOf(slices(`${namespace}/${name}`), spec.port.name ?? '', spec.gate, pods);
   const { name: pool, mode, check, tls, proxyProtocol, drainSeconds } = spec;
   return { name: pool, mode, source, check, tls, proxyProtocol, drainSeconds, targets };
 };

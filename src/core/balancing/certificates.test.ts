@@ -49,7 +49,7 @@ const built = (...ingresses: readonly StoredIngress[]): Built =>
     services: () => undefined,
     secrets: (key) => known.get(key),
     slices: () => [],
-    pods: { waiting: new Set(), ending: new Set() },
+    pods: { waiting: new Map(), ending: new Set() },
   });
 
 /** `https:443 shop.shop.*(shop.example)`: a listener with its certificates and their hosts. */

@@ -22,6 +22,7 @@ describe('a Service', () => {
     ['the old form', LB, { [`${AWS}type`]: 'nlb-ip' }, 'ip'],
     ['the class with IP targets', CLASS, ip, 'ip'],
     ['the class counts before the type', CLASS, { ...ip, [`${AWS}type`]: 'nlb' }, 'ip'],
+    ['the class and the old form', CLASS, { [`${AWS}type`]: 'nlb-ip' }, 'ip'],
     ['the class without a target type', CLASS, {}, 'instance'],
     ['another class', { ...LB, loadBalancerClass: 'example.org/lb' }, { ...external, ...ip }, undefined],
     ['the in-tree type', LB, { [`${AWS}type`]: 'nlb' }, undefined],

@@ -5,6 +5,7 @@ import type { ObjectMeta } from '../pod.ts';
 import {
   ALB_CLASS,
   ALB_TARGET_TYPE,
+  BALANCER_FINALIZER,
   INGRESS_CLASS_ANNOTATION,
   NLB_CLASS,
   NLB_TARGET_TYPE,
@@ -33,15 +34,22 @@ const targetType = (text: string | undefined): TargetType => (text === 'ip' ? 'i
 export const serviceClaim = (service: StoredService): TargetType | undefined => {
   const { type, loadBalancerClass } = service.spec ?? {};
   if (type !== 'LoadBalancer') return undefined;
-  const wanted = annotation(service, NLB_TYPE);
-  if (loadBalancerClass === undefined && wanted === 'nlb-ip') return 'ip';
-  const ours = loadBalancerClass === undefined ? wanted === 'external' : loadBalancerClass === NLB_CLASS;
-  return ours ? targetType(annotation(service, NLB_TARGET_TYPE)) : undefined;
+  const wanted = annotation(service, NLB_TYPE) ?? '';
+  const ours =
+    loadBalancerClass === undefined
+      ? ['external', 'nlb-ip'].includes(wanted)
+      : loadBalancerClass === NLB_CLASS;
+  if (!ours) return undefined;
+  return wanted === 'nlb-ip' ? 'ip' : targetType(annotation(service, NLB_TARGET_TYPE));
 };
 
 /** Whether an Ingress is for the balancers. The field counts before the old annotation. */
 export const ingressClaimed = (ingress: StoredIngress): boolean =>
   (ingress.spec?.ingressClassName ?? annotation(ingress, INGRESS_CLASS_ANNOTATION)) === ALB_CLASS;
+
+/** Whether an object is held for a balancer that serves it. */
+export const hasBalancer = ({ metadata }: StoredService | StoredIngress): boolean =>
+  metadata.deletionTimestamp === undefined && metadata.finalizers?.includes(BALANCER_FINALIZER) === true;
 
 /** What the targets of an Ingress' backend are: the Service's annotation counts before the Ingress'. */
 export const backendTargetType = (ingress: StoredIngress, service: StoredService): TargetType =>

@@ -6,11 +6,13 @@ import { closedGates, gateCondition, gatePatch, waitsForBalancer } from './gates
 const AWS = 'service.beta.kubernetes.io/aws-load-balancer-';
 const GATE = 'target-health.elbv2.k8s.aws/k8s-shop-web-b2dbe2f7a5';
 
-const service = (name: string, selector: Record<string, string>) => ({
+const service = (name: string, selector: Record<string, string>, extra = {}) => ({
   metadata: {
     namespace: 'shop',
     name,
     annotations: { [`${AWS}type`]: 'external', [`${AWS}nlb-target-type`]: 'ip' },
+    finalizers: ['cloister.dev/balancer'],
+    ...extra,
   },
   spec: { type: 'LoadBalancer', selector, ports: [{ port: 80 }, { name: 'dns', port: 53, protocol: 'UDP' }] },
 });
@@ -37,7 +39,7 @@ describe('a pod that is created', () => {
       [
         'other',
         'target-health.elbv2.k8s.aws/k8s-shop-web-',
-        'target-health.elbv2.k8s.aws/k8s-shop-a-long-n-',
+        'target-health.elbv2.k8s.aws/k8s-shop-alongnam-',
       ],
     ]);
   });
@@ -46,6 +48,13 @@ describe('a pod that is created', () => {
     'gets none when %j selects',
     (selector) => {
       expect(patched(pod([]), service('web', selector))).toEqual([]);
+    },
+  );
+
+  it.each([{ finalizers: [] }, { deletionTimestamp: '2026-01-01T00:00:00Z' }])(
+    'gets none where no balancer would open it: %j',
+    (extra) => {
+      expect(patched(pod([]), service('web', { app: 'web' }, extra))).toEqual([]);
     },
   );
 

@@ -4,7 +4,13 @@ import type { PatchOperation } from '../json-patch.ts';
 import type { Pod } from '../pod.ts';
 import { backendsOf } from './actions.ts';
 import { GATE_PREFIX } from './annotations.ts';
-import { ingressClaimed, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
+import {
+  hasBalancer,
+  ingressClaimed,
+  type StoredIngress,
+  type StoredService,
+  serviceClaim,
+} from './claims.ts';
 import { type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
 
 /** Condition types of a pod's gates that balancers open. */
@@ -50,7 +56,7 @@ const selects = ({ spec }: StoredService, labels: Readonly<Record<string, string
   return selector.length > 0 && selector.every(([key, value]) => labels[key] === value);
 };
 
-/** Pools whose Service selects a pod with these labels. */
+/** Pools whose Service selects a pod with these labels. Where there is no balancer yet, none would open their gates. */
 const poolsFor = (
   labels: Readonly<Record<string, string>>,
   services: readonly StoredService[],
@@ -58,9 +64,9 @@ const poolsFor = (
   find: Services,
 ): readonly PoolSpec[] => {
   const outcomes = [
-    ...services.filter((one) => serviceClaim(one) === 'ip').flatMap(poolsOfService),
+    ...services.filter((one) => hasBalancer(one) && serviceClaim(one) === 'ip').flatMap(poolsOfService),
     ...ingresses
-      .filter(ingressClaimed)
+      .filter((one) => hasBalancer(one) && ingressClaimed(one))
       .flatMap((one) => backendsOf(one).map((backend) => poolOfBackend(one, backend, find))),
   ];
   return outcomes.flatMap(({ pool }) => (pool !== undefined && selects(pool.service, labels) ? [pool] : []));

@@ -33,9 +33,11 @@ export type PoolOutcome = {
 /** Finds a Service by `namespace/name`. */
 export type Services = (key: string) => StoredService | undefined;
 
-/** The condition type as the original names it: by the first eight characters of both names, and a hash. */
-const gateOf = (pool: string, namespace: string, service: string): string =>
-  `${GATE_PREFIX}k8s-${namespace.slice(0, 8)}-${service.slice(0, 8)}-${tenHex(pool)}`;
+/** The condition type as the original names it: by the first eight letters and digits of both names, and a hash. */
+const gateOf = (pool: string, ...names: readonly string[]): string => {
+  const short = names.map((name) => name.replace(/[^a-z0-9]/gi, '').slice(0, 8));
+  return `${GATE_PREFIX}k8s-${short.join('-')}-${tenHex(pool)}`;
+};
 
 /** What a pool gets besides its Service and port. */
 interface Form {
