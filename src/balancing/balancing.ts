@@ -39,6 +39,7 @@ export const runBalancing = (context: BalancingContext): Pick<Controller, 'stop'
   const unsubscribe = [
     context.services.onChange(again),
     context.ingresses.onChange(again),
+    context.classes.onChange(again),
     context.slices.onChange(again),
     context.secrets.onChange(again),
     context.pods.onChange((_key, now, before) => {

@@ -1,6 +1,6 @@
 /** What the stages of balancing work with. */
 import type { Logger } from 'pino';
-import type { EndpointSlice, Ingress, Pod, Secret, Service } from '../api/resources.ts';
+import type { EndpointSlice, Ingress, IngressClass, Pod, Secret, Service } from '../api/resources.ts';
 import type { Balancer } from '../compute/balancer.ts';
 import type { Network } from '../core/net/ipv4.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -15,6 +15,7 @@ export interface BalancingContext {
   readonly range: Network & { readonly cidr: string };
   readonly services: Store<Service>;
   readonly ingresses: Store<Ingress>;
+  readonly classes: Store<IngressClass>;
   readonly slices: Store<EndpointSlice>;
   /** Those that hold certificates. */
   readonly secrets: Store<Secret>;

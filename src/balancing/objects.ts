@@ -1,7 +1,7 @@
 /** Services and Ingresses as one thing: what asks for a balancer, is held for it and is told its address. */
 import { type Ingress, ingresses, type Service, services } from '../api/resources.ts';
 import { ADDRESS_ANNOTATION, BALANCER_FINALIZER, OWNER_ANNOTATION } from '../core/balancing/annotations.ts';
-import { ingressClaimed, ownerOf, serviceClaim } from '../core/balancing/claims.ts';
+import { claimedClasses, ingressClaimed, ownerOf, serviceClaim } from '../core/balancing/claims.ts';
 import type { Origin } from '../core/balancing/model.ts';
 import { originOf } from '../core/balancing/origins.ts';
 import { orNothing } from '../kube/client.ts';
@@ -37,16 +37,17 @@ const stateOf = ({ metadata, status }: Service | Ingress, owner: string, claimed
 
 /** Every object that asks for a balancer or is still held for one. */
 export const askingObjects = (
-  context: Pick<BalancingContext, 'services' | 'ingresses'>,
+  context: Pick<BalancingContext, 'services' | 'ingresses' | 'classes'>,
 ): readonly Asking[] => {
   const ofServices = context.services.list().map((object): Asking => {
     const owner = ownerOf(object, 'Service');
     const state = stateOf(object, owner, serviceClaim(object) === 'ip');
     return { kind: 'Service', object, origin: originOf('Service', object), owner, ...state };
   });
+  const classes = claimedClasses(context.classes.list());
   const ofIngresses = context.ingresses.list().map((object): Asking => {
     const owner = ownerOf(object, 'Ingress');
-    const state = stateOf(object, owner, ingressClaimed(object));
+    const state = stateOf(object, owner, ingressClaimed(object, classes));
     return { kind: 'Ingress', object, origin: originOf('Ingress', object), owner, ...state };
   });
   return [...ofServices, ...ofIngresses].filter(({ wanted, held }) => wanted || held);

@@ -1,7 +1,15 @@
 /** Wires the balancers: their stores, what admission reads of them, and the feature itself. */
 import type { Logger } from 'pino';
 import { type Gates, gatesFrom } from '../admission/gates.ts';
-import { endpointSlices, ingresses, type Namespace, type Pod, secrets, services } from '../api/resources.ts';
+import {
+  endpointSlices,
+  ingressClasses,
+  ingresses,
+  type Namespace,
+  type Pod,
+  secrets,
+  services,
+} from '../api/resources.ts';
 import { runBalancing } from '../balancing/balancing.ts';
 import { BALANCER_COMPONENT } from '../balancing/complaints.ts';
 import { localBalancer } from '../compute/local/balancer.ts';
@@ -37,6 +45,7 @@ export const prepareBalancing = async (
   const stores = {
     services: watchStore(client, services, { log }),
     ingresses: watchStore(client, ingresses, { log }),
+    classes: watchStore(client, ingressClasses, { log }),
     slices: watchStore(client, endpointSlices, { log }),
     secrets: watchStore(client, secrets, { fieldSelector: `type=${TLS_SECRET_TYPE}`, log }),
   };

@@ -241,6 +241,26 @@ describe('the class alb', () => {
     expect(metadata.annotations).toBeUndefined();
   });
 
+  it('of another name is served when its controller is ours', async () => {
+    const CLASS = 'inside';
+    const key = { namespace: NS, name: CLASS };
+    await client.create(ingresses, {
+      metadata: { ...key, annotations: { 'alb.ingress.kubernetes.io/target-type': 'ip' } },
+      spec: { ingressClassName: CLASS, defaultBackend: backend('web') },
+    });
+    await client.create(ingressClasses, {
+      metadata: { name: CLASS },
+      spec: { controller: 'cloister.dev/alb' },
+    });
+    await answers(`http://${await addressOf(CLASS, 'ingress')}/`, 'pod-1');
+    await client.delete(ingressClasses, { name: CLASS });
+    await until(async () => (await client.get(ingresses, key)).status?.loadBalancer?.ingress === undefined, {
+      limitMs: 10_000,
+      what: 'the Ingress without its class to tell no address',
+    });
+    await client.delete(ingresses, key);
+  });
+
   it('stays that of another controller where there is one', async () => {
     const theirs = { metadata: { name: 'alb' }, spec: { controller: 'ingress.k8s.aws/alb' } };
     await client.delete(ingressClasses, { name: 'alb' });

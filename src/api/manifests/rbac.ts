@@ -52,6 +52,7 @@ const rules = [
   rule('', ['services/status'], ['patch']),
   rule('networking.k8s.io', ['ingresses'], [...READ, 'patch']),
   rule('networking.k8s.io', ['ingresses/status'], ['patch']),
+  rule('networking.k8s.io', ['ingressclasses'], READ),
   rule('discovery.k8s.io', ['endpointslices'], READ),
   rule('coordination.k8s.io', ['leases'], READ),
   rule(GROUP, ['networks', 'subnets', 'securitygroups', 'prefixlists', 'podexecutionroles'], READ),

@@ -32,8 +32,9 @@ export const ALB_GROUP_ORDER = `${ALB}group.order`;
 export const NLB_CLASS = 'service.k8s.aws/nlb';
 /** `spec.ingressClassName`, and the annotation that came before it. */
 export const ALB_CLASS = 'alb';
-/** `spec.controller` of the class as it is installed with us. */
+/** `spec.controller` of the class as it is installed with us, and of the original's classes. */
 export const INGRESS_CONTROLLER = 'cloister.dev/alb';
+export const AWS_INGRESS_CONTROLLER = 'ingress.k8s.aws/alb';
 export const INGRESS_CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 
 /** Label of namespaces whose new pods wait for their targets to be healthy, and its value. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { backendTargetType, ingressClaimed, ownerOf, serviceClaim } from './claims.ts';
+import { backendTargetType, claimedClasses, ingressClaimed, ownerOf, serviceClaim } from './claims.ts';
 
 const AWS = 'service.beta.kubernetes.io/aws-load-balancer-';
 const ALB = 'alb.ingress.kubernetes.io/';
@@ -45,8 +45,17 @@ describe('an Ingress', () => {
     ['the old annotation', {}, { 'kubernetes.io/ingress.class': 'alb' }, true],
     ['another class', { ingressClassName: 'nginx' }, { 'kubernetes.io/ingress.class': 'alb' }, false],
     ['no class', {}, {}, false],
+    ["a class of the original's controller", { ingressClassName: 'public' }, {}, true],
+    ['a class of our controller', { ingressClassName: 'inside' }, {}, true],
+    ["a class of another's", { ingressClassName: 'other' }, {}, false],
+    ['an annotation with another name', {}, { 'kubernetes.io/ingress.class': 'public' }, false],
   ])('of %s', (_name, spec, annotations, claimed) => {
-    expect(ingressClaimed(ingress(spec, annotations))).toBe(claimed);
+    const classes = claimedClasses([
+      { metadata: { name: 'public' }, spec: { controller: 'ingress.k8s.aws/alb' } },
+      { metadata: { name: 'inside' }, spec: { controller: 'cloister.dev/alb' } },
+      { metadata: { name: 'other' }, spec: { controller: 'k8s.io/ingress-nginx' } },
+    ]);
+    expect(ingressClaimed(ingress(spec, annotations), classes)).toBe(claimed);
   });
 
   it.each([

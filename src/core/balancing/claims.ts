@@ -1,12 +1,14 @@
 /** Which Services and Ingresses are for the balancers, and which are left to somebody else (spec/fargate.md §6.2). */
 import type { Service } from 'kubernetes-types/core/v1.js';
-import type { Ingress } from 'kubernetes-types/networking/v1.js';
+import type { Ingress, IngressClass } from 'kubernetes-types/networking/v1.js';
 import type { ObjectMeta } from '../pod.ts';
 import {
   ALB_CLASS,
   ALB_TARGET_TYPE,
+  AWS_INGRESS_CONTROLLER,
   BALANCER_FINALIZER,
   INGRESS_CLASS_ANNOTATION,
+  INGRESS_CONTROLLER,
   NLB_CLASS,
   NLB_TARGET_TYPE,
   NLB_TYPE,
@@ -43,9 +45,23 @@ export const serviceClaim = (service: StoredService): TargetType | undefined => 
   return wanted === 'nlb-ip' ? 'ip' : targetType(annotation(service, NLB_TARGET_TYPE));
 };
 
-/** Whether an Ingress is for the balancers. The field counts before the old annotation. */
-export const ingressClaimed = (ingress: StoredIngress): boolean =>
-  (ingress.spec?.ingressClassName ?? annotation(ingress, INGRESS_CLASS_ANNOTATION)) === ALB_CLASS;
+/**
+ * Names of the classes whose Ingresses are for the balancers: `alb`, and all that name our controller or the
+ * original's. Where that one runs, nobody is balanced here.
+ */
+export const claimedClasses = (classes: readonly IngressClass[]): ReadonlySet<string> =>
+  new Set([
+    ALB_CLASS,
+    ...classes
+      .filter(({ spec }) => [INGRESS_CONTROLLER, AWS_INGRESS_CONTROLLER].includes(spec?.controller ?? ''))
+      .map(({ metadata }) => metadata?.name ?? ''),
+  ]);
+
+/** Whether an Ingress is for the balancers. The field counts before the old annotation, which knows one class. */
+export const ingressClaimed = (ingress: StoredIngress, classes: ReadonlySet<string>): boolean => {
+  const { ingressClassName: name } = ingress.spec ?? {};
+  return name === undefined ? annotation(ingress, INGRESS_CLASS_ANNOTATION) === ALB_CLASS : classes.has(name);
+};
 
 /** Whether an object is held for a balancer that serves it. */
 export const hasBalancer = ({ metadata }: StoredService | StoredIngress): boolean =>

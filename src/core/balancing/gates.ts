@@ -4,13 +4,7 @@ import type { PatchOperation } from '../json-patch.ts';
 import type { Pod } from '../pod.ts';
 import { backendsOf } from './actions.ts';
 import { GATE_PREFIX } from './annotations.ts';
-import {
-  hasBalancer,
-  ingressClaimed,
-  type StoredIngress,
-  type StoredService,
-  serviceClaim,
-} from './claims.ts';
+import { hasBalancer, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
 import { type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
 
 /** Condition types of a pod's gates that balancers open. */
@@ -66,7 +60,7 @@ const poolsFor = (
   const outcomes = [
     ...services.filter((one) => hasBalancer(one) && serviceClaim(one) === 'ip').flatMap(poolsOfService),
     ...ingresses
-      .filter((one) => hasBalancer(one) && ingressClaimed(one))
+      .filter(hasBalancer)
       .flatMap((one) => backendsOf(one).map((backend) => poolOfBackend(one, backend, find))),
   ];
   return outcomes.flatMap(({ pool }) => (pool !== undefined && selects(pool.service, labels) ? [pool] : []));
