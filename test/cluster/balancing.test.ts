@@ -358,14 +358,14 @@ describe('an Ingress', () => {
     await client.create(ingresses, { metadata, spec: { ...spec, rules } });
     const ask = (path: string, method?: string) =>
       stage.ask(`http://10.42.2.6/${path}`, 'acts.example', method);
-    await until(async () => (await ask('body')).status === 200, { limitMs: 30_000, what: 'the rules' });
+    const api = () => ask('api?a=b&k=value', 'DELETE');
+    await until(async () => (await api()).status === 200, { limitMs: 30_000, what: 'the rules' });
     expect((await ask('body')).body).toBe("it's\n100% $HOME");
     expect(await ask('away/x%20?y=1')).toMatchObject({
       status: 302,
       location: 'https://acts.example:8443/new/away/x%20?y=1',
     });
     expect((await ask('away')).location).toBe('https://acts.example:8443/new/away');
-    expect(await ask('api?a=b&k=value', 'DELETE')).toMatchObject({ status: 200 });
     expect([(await ask('api?k=value')).status, (await ask('api?k=w', 'DELETE')).status]).toEqual([404, 404]);
     const asked = await Promise.all(Array.from({ length: 30 }, () => ask('both')));
     expect(new Set(asked.map(({ body }) => (JSON.parse(body) as { name: string }).name))).toEqual(

@@ -28,6 +28,7 @@ import {
   returnCommand,
   type ServerState,
   serversOf,
+  statesFor,
 } from '../render/haproxy.ts';
 import { certificateFolder } from './certificates.ts';
 import { ask } from './command-socket.ts';
@@ -132,7 +133,7 @@ export const localBalancer = (site: ProxySite): Balancer => {
     const kept = (pool: Pool) =>
       serversOf(pool).filter(({ name }) => known.has(keyOf({ pool: pool.name, server: name })));
     for (const folder of [directory, files.jail]) mkdirSync(folder, { recursive: true, mode: 0o755 });
-    writeFileSync(files.states, states);
+    writeFileSync(files.states, statesFor(states, balancing.pools));
     writeFileSync(`${config}.new`, proxyConfig(balancing, files, kept), { mode: 0o600 });
     certificates.write(balancing);
     await check(`${config}.new`);

@@ -18,6 +18,7 @@ import {
   proxyConfig,
   returnCommand,
   serversOf,
+  statesFor,
 } from './haproxy.ts';
 
 const tcp: HealthCheck = {
@@ -147,7 +148,22 @@ describe('the configuration', () => {
   it('has the same mark whatever the targets are, and another one for anything else', () => {
     const changed = (change: (one: Pool) => Pool) => ({ ...balancing, pools: balancing.pools.map(change) });
     expect(markOf(changed((one) => ({ ...one, targets: [] })))).toBe(markOf(balancing));
-    expect(markOf(changed((one) => ({ ...one, check: tcp })))).not.toBe(markOf(balancing));
+    expect(markOf(changed((one) => ({ ...one, drainSeconds: 1 })))).toBe(markOf(balancing));
+    const check = {
+      intervalSeconds: 7,
+      healthyThreshold: 7,
+      unhealthyThreshold: 7,
+      timeoutSeconds: 7,
+      port: 7,
+    };
+    const changes: readonly Partial<Pool>[] = [
+      ...Object.entries(check).map(([key, value]) => ({ check: { ...http, [key]: value } })),
+      ...[{ check: tcp }, { tls: true }, { proxyProtocol: true }],
+    ];
+    const marks = changes.map((change) => markOf(changed((one) => ({ ...one, check: http, ...change }))));
+    expect(new Set([...marks, markOf(changed((one) => ({ ...one, check: http })))]).size).toBe(
+      marks.length + 1,
+    );
   });
 });
 
@@ -233,6 +249,19 @@ it('reads what a worker tells of its targets', () => {
     { ...common, server: '10.42.64.8:8080', healthy: false, draining: false, sinceSeconds: 3 },
     { ...common, server: '10.42.64.9:8080', healthy: false, draining: true, sinceSeconds: 301 },
   ]);
+});
+
+it('hands over states with TLS and the port of checks as the pools have them now', () => {
+  const names =
+    '# be_id be_name srv_id srv_name srv_op_state srv_port srv_use_ssl srv_check_port srv_agent_port';
+  const states = (ssl: string, port: string) =>
+    [
+      ...['1', names, `3 ${SITE} 1 10.42.64.7:8080 2 8080 ${ssl} ${port} 0`],
+      ...[`3 ${SITE} 2 10.42.64.7:8080:spare 2 8080 ${ssl} 0 0`, '4 gone 1 10.42.64.9:80 0 80 0 80 0', ''],
+    ].join('\n');
+  const site = pool(SITE, 'http', http);
+  expect(statesFor(states('0', '8080'), [{ ...site, tls: true }])).toBe(states('1', '9000'));
+  expect(statesFor(states('1', '9000'), [{ ...site, check: tcp }])).toBe(states('0', '8080'));
 });
 
 it('knows no targets where a worker has none', () => {

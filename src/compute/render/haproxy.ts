@@ -199,10 +199,13 @@ const bodyLines = (
   ...pools.flatMap((pool) => poolLines(pool, servers(pool))),
 ];
 
+/** The lines of a pool's servers, whatever their addresses are. */
+const anyServer = (): readonly ProxyServer[] => serversOf({ targets: [{ address: '0.0.0.0', port: 0 }] });
+
 /** A name for all of the configuration but its targets, certificates included: another one needs a new worker. */
 export const markOf = (balancing: Balancing): string =>
   createHash('sha256')
-    .update(bodyLines(balancing, '', () => []).join('\n'))
+    .update(bodyLines(balancing, '', anyServer).join('\n'))
     .update(JSON.stringify(certificateFiles(balancing, '')))
     .digest('hex')
     .slice(0, 16);
@@ -266,6 +269,30 @@ export interface ServerState {
   /** Seconds since either changed. */
   readonly sinceSeconds: number;
 }
+
+/**
+ * States as a new worker is to take them over. HAProxy puts TLS and the port of checks from there before those of its
+ * configuration, so both are written as the pools have them now.
+ * @param answer to `show servers state`
+ */
+export const statesFor = (answer: string, pools: readonly Pool[]): string => {
+  const known = new Map(pools.map((pool) => [pool.name, pool]));
+  let names: readonly string[] = [];
+  const rewritten = (line: string): string => {
+    if (line.startsWith('# ')) names = line.slice(2).split(' ');
+    const fields = line.split(' ');
+    const pool = /^\d+ /.test(line) ? known.get(fields[names.indexOf('be_name')] ?? '') : undefined;
+    if (pool === undefined) return line;
+    const checked = fields[names.indexOf('srv_check_port')] !== '0';
+    const port = `${pool.check.port ?? fields[names.indexOf('srv_port')]}`;
+    const changes = new Map([
+      ['srv_use_ssl', pool.tls ? '1' : '0'],
+      ...(checked ? ([['srv_check_port', port]] as const) : []),
+    ]);
+    return fields.map((field, index) => changes.get(names[index] ?? '') ?? field).join(' ');
+  };
+  return answer.split('\n').map(rewritten).join('\n');
+};
 
 /** Operational state of a server that is up (Management Guide, "show servers state"). */
 const RUNNING = '2';
