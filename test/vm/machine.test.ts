@@ -234,7 +234,9 @@ describe('a machine of 0.25 vCPU and 0.5 GB', { timeout: LIMIT }, () => {
     );
     // The kubelet answers from outside, and is out of the pod's own reach.
     await around.run('curl', ['-sSk', '--max-time', '10', 'https://10.42.64.7:10250/healthz']);
-    expect(await inPod(machine, 'busybox nc -w 3 10.42.64.7 10250 </dev/null; echo $?')).toBe('1\n');
+    // At its own address, at the node's, and at that of the pod's gateway, which is the node, too.
+    for (const own of ['10.42.64.7', '169.254.100.1', '169.254.100.2'])
+      expect(await inPod(machine, `busybox nc -w 3 ${own} 10250 </dev/null; echo $?`), own).toBe('1\n');
   });
 
   test('runs QEMU as a user of its own without privileges', async () => {

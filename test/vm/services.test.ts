@@ -1,14 +1,16 @@
 /** Services and load balancers in front of real guests, and Services as a guest's own kube-proxy serves them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { namespaces } from '../../src/cluster/plan.ts';
+import { CONTROL_ADDRESS, namespaces, REGISTRY_PORT } from '../../src/cluster/plan.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { clientIn } from '../support/balanced.ts';
+import { refusedAt } from '../support/filters.ts';
 import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
 import {
   BUSYBOX,
   fargateNamespace,
   inPod,
+  machineOfPod,
   readyNamespace,
   readyPod,
   removeFargateNamespace,
@@ -231,22 +233,34 @@ interface Hinted {
   readonly zone?: string;
 }
 
-/** A Service whose slice is written by hand: pods of the ordinary node, by name. */
-const withEndpoints = async (name: string, spec: object, endpoints: readonly Hinted[]): Promise<void> => {
+/** A Service whose slice is written by hand. */
+const withSlice = async (
+  name: string,
+  spec: object,
+  endpoints: readonly object[],
+  port = 8080,
+): Promise<void> => {
   const labels = { 'kubernetes.io/service-name': name, 'endpointslice.kubernetes.io/managed-by': 'test' };
   await apply(service(NS, name, spec), {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { namespace: NS, name, labels },
     addressType: 'IPv4',
-    ports: [{ name: 'web', port: 8080, protocol: 'TCP' }],
-    endpoints: endpoints.map(({ pod, zone }) => ({
-      addresses: [addresses[pod]],
-      conditions: { ready: true },
-      ...(zone === undefined ? {} : { zone, hints: { forZones: [{ name: zone }] } }),
-    })),
+    ports: [{ name: 'web', port, protocol: 'TCP' }],
+    endpoints: endpoints.map((one) => ({ conditions: { ready: true }, ...one })),
   });
 };
+
+/** A Service of pods of the ordinary node, by name. */
+const withEndpoints = (name: string, spec: object, endpoints: readonly Hinted[]): Promise<void> =>
+  withSlice(
+    name,
+    spec,
+    endpoints.map(({ pod, zone }) => ({
+      addresses: [addresses[pod]],
+      ...(zone === undefined ? {} : { zone, hints: { forZones: [{ name: zone }] } }),
+    })),
+  );
 
 /** Who answers a guest that asks a Service a dozen times. */
 const answering = async (name: string): Promise<readonly string[]> => {
@@ -310,6 +324,39 @@ describe('in a guest', () => {
     const address = (addresses['client'] as string).split('.').map(Number);
     expect(await inPod(NS, 'client', script)).toContain(Buffer.from(address).toString('hex'));
   });
+
+  it('a pod comes from its own address at addresses of Services outside the cluster, too', async () => {
+    const [outside, registry] = ['198.51.100.8', '198.51.100.9'];
+    await withEndpoints('outside', { externalIPs: [outside] }, [{ pod: 'left' }]);
+    await until(async () => (await fetchIn(NS, 'client', `http://${outside}/`)) === 'left', {
+      limitMs: 60_000,
+      everyMs: 500,
+      what: 'the Service to answer the guest at its address outside',
+    });
+    // Where the node may go, and the pod may not.
+    await withSlice(
+      'registry',
+      { externalIPs: [registry] },
+      [{ addresses: [CONTROL_ADDRESS] }],
+      REGISTRY_PORT,
+    );
+    const asked = `timeout 3 wget -qO- http://${registry}/v2/ >/dev/null 2>&1 && echo in || echo out`;
+    await until(async () => (await inPod(NS, 'client', asked)) === 'in', {
+      limitMs: 60_000,
+      everyMs: 500,
+      what: 'the registry to answer the guest behind a Service',
+    });
+    const closed = { podSelector: { matchLabels: { app: 'client' } }, policyTypes: ['Egress'] };
+    const policy = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', spec: closed };
+    await apply({ ...policy, metadata: { namespace: NS, name: 'closed' } });
+    const namespace = `${process.env.CLOISTER_CLUSTER}-${machineOfPod(await read<Pod>('pod', '-n', NS, 'client'))}`;
+    const refused = `${addresses['client']} ${CONTROL_ADDRESS} tcp ${REGISTRY_PORT}`;
+    await until(
+      async () => (await inPod(NS, 'client', asked)) === 'out' && (await refusedAt(namespace)).has(refused),
+      { limitMs: 60_000, everyMs: 500, what: 'the policy of the pod to refuse what goes to the registry' },
+    );
+    await kubectl(['delete', 'networkpolicy', '-n', NS, 'closed']);
+  }, 240_000);
 
   it('a Service of four thousand endpoints holds nothing up, and takes little memory', async () => {
     const free = async () =>
