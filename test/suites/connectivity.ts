@@ -4,14 +4,26 @@
  * judgement of the same firewall, too.
  */
 import type { NetworkPolicy, NetworkPolicySpec } from 'kubernetes-types/networking/v1.js';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NODE_ADDRESS, ROUTER_MAC } from '../../src/compute/render/link.ts';
 import type { Firewall } from '../../src/core/firewall/firewall.ts';
 import { judge } from '../../src/core/firewall/judge.ts';
 import type { Group, GroupRule, List } from '../../src/core/firewall/world.ts';
 import { parseAddress } from '../../src/core/net/ipv4.ts';
 import { until } from '../../src/host/wait.ts';
-import { counterAt, refusedAt } from '../support/filters.ts';
-import { sctpProbe } from '../support/frames.ts';
+import { counterAt, refusedAt, type Witness, witness } from '../support/filters.ts';
+import {
+  ETHERTYPE,
+  frame,
+  ipv4,
+  PORT,
+  sctpProbe,
+  sendFrames,
+  sendPacket,
+  sendUdp,
+  udp,
+  unreachable,
+} from '../support/frames.ts';
 
 /** Pods `a` (group front) and `b` (group back), and the node of `c` (the cluster security group). */
 export type MachineParty = 'a' | 'b' | 'c';
@@ -140,6 +152,8 @@ const scenarios = (address: (party: Party) => string): readonly Scenario[] => {
         yes('far', 'udp', UDP, 'a'),
         yes('a', 'tcp', HTTP, 'far'),
         yes('a', 'icmp', undefined, 'control'),
+        no('a', 'tcp', KUBELET, 'b'),
+        no('c', 'tcp', KUBELET, 'a'),
       ],
     },
     {
@@ -548,6 +562,84 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
         expect(await refusedNow()).toBeGreaterThanOrEqual(before);
         expect(before).toBeGreaterThan(0);
         expect(await tried([yes('control', 'tcp', KUBELET, 'b')])).toEqual([true]);
+      },
+      limitMs * 2,
+    );
+  });
+
+  describe('an ICMP error', () => {
+    const [PASSING, REFUSED, UNKNOWN] = [0xc301, 0xc302, 0xc303];
+    const [BEGUN, NEVER_BEGUN] = [40_003, 40_004];
+    /** A host outside says that a port is unreachable: the one that `a` sent to from `port`. */
+    const complain = (id: number, port: number): Promise<string> => {
+      const [a, far] = [address('a'), address('far')];
+      const about = ipv4({ from: a, to: far, protocol: NUMBER.udp, id: 1 }, udp('hello', port, UDP));
+      const error = ipv4({ from: far, to: a, protocol: NUMBER.icmp, id }, unreachable(about));
+      const link = { from: '00:00:5e:00:53:02', to: ROUTER_MAC, type: ETHERTYPE.ipv4 };
+      return place().run('far', sendFrames([frame(link, error)]));
+    };
+    const counted = (counter: string): Promise<number> => counterAt(place().outside('a'), counter);
+    let inside: Witness | undefined;
+    afterAll(() => inside?.end());
+
+    it(
+      'goes the way of its connection, and one of no connection goes nowhere',
+      async () => {
+        inside = await witness(place().outside('a'), 'tap0', {
+          passing: `ip id ${PASSING}`,
+          refused: `ip id ${REFUSED}`,
+          unknown: `ip id ${UNKNOWN}`,
+        });
+        const { seen } = inside;
+        await place().apply({ groups: OPEN, lists: [], policies: [] });
+        await place().run('a', sendUdp(BEGUN, address('far'), UDP));
+        await complain(PASSING, BEGUN);
+        await until(async () => ((await seen())['passing'] ?? 0) > 0, {
+          limitMs,
+          what: 'the ICMP error to reach the pod',
+        });
+        const before = { related: await counted('related'), invalid: await counted('invalid') };
+        await place().apply({ groups: [group(FRONT, [], []), group(BACK, [])], lists: [], policies: [] });
+        await complain(REFUSED, BEGUN);
+        await complain(UNKNOWN, NEVER_BEGUN);
+        await until(
+          async () =>
+            (await counted('related')) > before.related && (await counted('invalid')) > before.invalid,
+          { limitMs, what: 'both ICMP errors to be counted' },
+        );
+        expect(await seen()).toEqual({ passing: 1, refused: 0, unknown: 0 });
+      },
+      limitMs * 3,
+    );
+  });
+
+  describe('a pod with raw sockets', () => {
+    const [HONEST, POSING] = [0xc311, 0xc312];
+    let wire: Witness | undefined;
+    afterAll(() => wire?.end());
+
+    it(
+      'cannot pass for its node',
+      async () => {
+        wire = await witness(place().outside('a'), 'eth0', {
+          honest: `ip id ${HONEST}`,
+          posing: `ip id ${POSING}`,
+        });
+        const { seen } = wire;
+        await place().apply({ groups: OPEN, lists: [], policies: [] });
+        const to = address('control');
+        const send = (id: number, from: string): Promise<string> =>
+          place().run(
+            'a',
+            sendPacket(to, ipv4({ from, to, protocol: NUMBER.udp, id }, udp('hello', PORT, DNS))),
+          );
+        await send(POSING, NODE_ADDRESS);
+        await send(HONEST, address('a'));
+        await until(async () => ((await seen())['honest'] ?? 0) > 0, {
+          limitMs,
+          what: 'the honest packet to reach the wire',
+        });
+        expect(await seen()).toEqual({ honest: 1, posing: 0 });
       },
       limitMs * 2,
     );

@@ -108,9 +108,16 @@ export const icmpv6 = (from: string, to: string, body: string): Buffer => {
 /** The port that everything here comes from: nothing honest uses it. */
 export const PORT = 1;
 
-/** A UDP datagram to the discard port, without a checksum, which IPv4 allows (RFC 768). */
-export const udp = (text: string): Buffer =>
-  Buffer.concat([number16(PORT), number16(9), number16(8 + text.length), number16(0), Buffer.from(text)]);
+/** A UDP datagram, to the discard port unless told, without a checksum, which IPv4 allows (RFC 768). */
+export const udp = (text: string, from = PORT, to = 9): Buffer =>
+  Buffer.concat([number16(from), number16(to), number16(8 + text.length), number16(0), Buffer.from(text)]);
+
+/** An ICMP error, "port unreachable", about a packet (RFC 792). */
+export const unreachable = (about: Buffer): Buffer => {
+  const message = Buffer.concat([hex('0303 0000 00000000'), about]);
+  checksum(message).copy(message, 2);
+  return message;
+};
 
 /** The first segment of a TCP connection (RFC 9293), or one from its midst. */
 export const tcp = (from: string, to: string, port: number, flags: 'syn' | 'ack' = 'syn'): Buffer => {
@@ -158,6 +165,14 @@ export const sendFrames = (frames: readonly Buffer[]): string => {
     my $to = pack("S n i S C C a8", 17, 3, unpack("x16 i", $device), 0, 0, 6, "");
     for (@ARGV) { send(S, pack("H*", $_), 0, $to) or die "send: $!" }`;
   return `perl -e '${program}' ${frames.map((bytes) => bytes.toString('hex')).join(' ')}`;
+};
+
+/** A shell command that sends a packet as it is, header and all, by a raw socket (raw(7)): NET_RAW is enough. */
+export const sendPacket = (to: string, bytes: Buffer): string => {
+  const program = `
+    socket(S, 2, 3, 255) or die "socket: $!";
+    send(S, pack("H*", $ARGV[1]), 0, pack("S n a4 x8", 2, 0, pack("C4", split(/\\./, $ARGV[0])))) or die "send: $!"`;
+  return `perl -e '${program}' ${to} ${bytes.toString('hex')}`;
 };
 
 /** A shell command that sends a UDP datagram from a port of its own choice. */
