@@ -235,6 +235,10 @@ describe('a profile', () => {
     const spec = { selectors: [{ namespace: 'changed' }] };
     const changed = await client.patch(fargateProfiles, { name: 'both' }, { spec }, { type: 'merge' });
     expect(profileStatus(changed)).toBe('CREATING');
+    await until(() => replicas[0]?.takes('changed'), {
+      limitMs: 10_000,
+      what: 'the change to be live in the replica that can be reached',
+    });
     expect(await takenBy('changed')).toEqual([true, false]);
     proxy.heal();
     await untilStatus('both', 'ACTIVE');
