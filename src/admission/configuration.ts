@@ -14,7 +14,7 @@ import {
   SECURITY_GROUPS_ANNOTATION,
   SYSTEM_NAMESPACE,
   VERSION,
-} from '../api/names.ts';
+} from '../core/names.ts';
 
 /** Where the admission server listens, as the API server sees it. */
 export interface WebhookAddress {

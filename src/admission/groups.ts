@@ -3,7 +3,6 @@
  * spec/fargate.md §6.1, with their texts.
  */
 import type { Logger } from 'pino';
-import { UPSTREAM_GROUPS_WEBHOOK } from '../api/names.ts';
 import {
   type MutatingWebhookConfiguration,
   type ServiceAccount,
@@ -19,6 +18,7 @@ import {
   matchingPolicies,
   tooManyGroups,
 } from '../core/groups/policies.ts';
+import { UPSTREAM_GROUPS_WEBHOOK } from '../core/names.ts';
 import type { Pod } from '../core/pod.ts';
 import { type KubeClient, orNone, orNothing } from '../kube/client.ts';
 import type { Store } from '../kube/store.ts';

@@ -1,8 +1,9 @@
 /** Roles of service accounts, where the upstream webhook does not give them already (spec/fargate.md §7). */
-import { IDENTITY_WEBHOOK } from '../api/names.ts';
+
 import type { MutatingWebhookConfiguration, ServiceAccount } from '../api/resources.ts';
 import { type IrsaDefaults, irsaPatch } from '../core/irsa/patch.ts';
 import type { PatchOperation } from '../core/json-patch.ts';
+import { IDENTITY_WEBHOOK } from '../core/names.ts';
 import type { Pod } from '../core/pod.ts';
 import type { Store } from '../kube/store.ts';
 

@@ -4,13 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { FargateProfile } from '../api/fargate-profile.ts';
+import { leases } from '../api/resources.ts';
 import {
   ADMISSION_LABEL,
   ADMISSION_REPLICA,
   PROFILES_SEEN_ANNOTATION,
   SYSTEM_NAMESPACE,
-} from '../api/names.ts';
-import { leases } from '../api/resources.ts';
+} from '../core/names.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import { runController } from '../kube/controller.ts';
 import type { Log } from '../kube/log.ts';

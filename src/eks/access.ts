@@ -8,8 +8,8 @@
 import { randomBytes } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { type Secret, secrets } from '../api/resources.ts';
+import { SYSTEM_NAMESPACE } from '../core/names.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import type { Log } from '../kube/log.ts';
 import { retried } from '../kube/retry.ts';

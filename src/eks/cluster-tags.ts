@@ -1,6 +1,7 @@
 /** Tags of the cluster: the ConfigMap `eks-cluster` keeps them, since no object of ours is the cluster. */
-import { SYSTEM_NAMESPACE } from '../api/names.ts';
+
 import { configMaps } from '../api/resources.ts';
+import { SYSTEM_NAMESPACE } from '../core/names.ts';
 import { isAlreadyExists, type KubeClient, orNothing } from '../kube/client.ts';
 
 const KEY = { namespace: SYSTEM_NAMESPACE, name: 'eks-cluster' };

@@ -3,9 +3,9 @@
  * again (spec/fargate.md §1.4). Which window the original has is unpublished; here it is a day.
  */
 import { createHash } from 'node:crypto';
-import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { type ConfigMap, configMaps } from '../api/resources.ts';
 import type { Refusal } from '../core/eks/errors.ts';
+import { SYSTEM_NAMESPACE } from '../core/names.ts';
 import { isAlreadyExists, type KubeClient, orNothing } from '../kube/client.ts';
 
 /** How long answers are kept. */

@@ -1,6 +1,5 @@
 /** Creating, updating and deleting profiles: one engine for the API and for `cloister profile`. */
 import type { FargateProfile } from '../api/fargate-profile.ts';
-import { API_VERSION, PROFILE_FINALIZER } from '../api/names.ts';
 import { fargateProfiles, podExecutionRoles, subnets as subnetKind } from '../api/resources.ts';
 import type { Subnet } from '../api/subnet.ts';
 import {
@@ -12,6 +11,7 @@ import {
   refuseUpdate,
 } from '../core/eks/create.ts';
 import type { Refusal } from '../core/eks/errors.ts';
+import { API_VERSION, PROFILE_FINALIZER } from '../core/names.ts';
 import { checkName } from '../core/profile/rules.ts';
 import { isAlreadyExists, isNotFound, type KubeClient, orNothing } from '../kube/client.ts';
 import { retried } from '../kube/retry.ts';

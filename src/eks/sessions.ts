@@ -5,8 +5,8 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { secrets } from '../api/resources.ts';
+import { SYSTEM_NAMESPACE } from '../core/names.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import { retried } from '../kube/retry.ts';
 import { type KeyPair, newAccessKeyId } from './access.ts';

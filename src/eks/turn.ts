@@ -6,8 +6,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { type Lease, leases } from '../api/resources.ts';
+import { SYSTEM_NAMESPACE } from '../core/names.ts';
 import { isConflict, type KubeClient, orNothing } from '../kube/client.ts';
 import { microTime, versionOf } from '../kube/object.ts';
 import { retried } from '../kube/retry.ts';

@@ -1,6 +1,7 @@
 /** Roles for service accounts: a pod's projected token becomes credentials (spec/fargate.md §7). */
 import { tokenReviews } from '../api/resources.ts';
 import { assumedRoleArn, parseRole } from '../core/eks/arn.ts';
+import { ROLE_ANNOTATION } from '../core/roles/pulls.ts';
 import type { EksContext } from './context.ts';
 import type { Content } from './xml.ts';
 
@@ -16,8 +17,6 @@ export interface Assumed {
   readonly subject: string;
   readonly result: Content;
 }
-
-const ROLE_ANNOTATION = 'eks.amazonaws.com/role-arn';
 
 const fail = (code: string, message: string, status = 400): StsFailure => ({ status, code, message });
 

@@ -1,6 +1,6 @@
-import { CAPACITY_ANNOTATION, LOGGING_ANNOTATION } from '../api/names.ts';
 import { type Binding, pods } from '../api/resources.ts';
 import { nodeNameOf } from '../core/machine/node.ts';
+import { CAPACITY_ANNOTATION, LOGGING_ANNOTATION } from '../core/names.ts';
 import { capacityProvisioned } from '../core/sizing/size.ts';
 import { isConflict } from '../kube/client.ts';
 import { type StageOfLife, settled, waiting } from './context.ts';

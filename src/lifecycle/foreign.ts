@@ -3,9 +3,9 @@
  * does not start them; here they get the end that the original's kubelet gives them (spec/fargate.md §3, §5.3).
  */
 import type { Logger } from 'pino';
-import { MICROVM_ANNOTATION, NODE_PREFIX, SCHEDULER, UNSUPPORTED_SPEC_REASON } from '../api/names.ts';
 import { type Node, pods } from '../api/resources.ts';
 import { machineName } from '../core/machine/microvm.ts';
+import { MICROVM_ANNOTATION, NODE_PREFIX, SCHEDULER, UNSUPPORTED_SPEC_REASON } from '../core/names.ts';
 import type { Pod } from '../core/pod.ts';
 import { foreignMessage } from '../core/validation/foreign.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';

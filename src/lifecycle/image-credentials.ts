@@ -1,8 +1,8 @@
 /** What a machine's node pulls images with: what its profile's pod execution role gives (spec/fargate.md §1.8). */
 import type { FargateProfile } from '../api/fargate-profile.ts';
-import { SYSTEM_NAMESPACE } from '../api/names.ts';
 import { secrets } from '../api/resources.ts';
 import type { Machine } from '../core/machine/machine.ts';
+import { SYSTEM_NAMESPACE } from '../core/names.ts';
 import { assumeProblem, type Roles } from '../core/roles/launch.ts';
 import { credentialsOf, type ImageCredential, PULL_SECRET_TYPE } from '../core/roles/pulls.ts';
 import type { KubeClient } from '../kube/client.ts';

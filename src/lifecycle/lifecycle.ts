@@ -3,11 +3,13 @@
  * stages as far as they settle. Level-triggered: a pass depends on what is true, never on which event woke
  * it, so any process may be killed at any instruction and the next pass goes on.
  */
-import { MICROVM_ANNOTATION } from '../api/names.ts';
+
 import { microVMs } from '../api/resources.ts';
 import { fateOf } from '../core/machine/fate.ts';
 import { type Progress, type Stage, statusOf, worthWriting } from '../core/machine/life.ts';
+import { machineName } from '../core/machine/microvm.ts';
 import { nodeNameOf } from '../core/machine/node.ts';
+import { MICROVM_ANNOTATION } from '../core/names.ts';
 import { timedOut } from '../core/scheduling/timed-out.ts';
 import { type Controller, type Outcome, runController } from '../kube/controller.ts';
 import { bind } from './bind.ts';
@@ -68,7 +70,7 @@ export const runLifecycle = (context: Context): Pick<Controller, 'stop'> => {
     context.microVMs.onChange((name) => enqueue(name)),
     context.pods.onChange((_key, now, before) => {
       const uid = (now ?? before)?.metadata.uid;
-      if (uid !== undefined) enqueue(`vm-${uid}`);
+      if (uid !== undefined) enqueue(machineName(uid));
     }),
     context.nodes.onChange((_key, now, before) => {
       const owner = (now ?? before)?.metadata.annotations?.[MICROVM_ANNOTATION];

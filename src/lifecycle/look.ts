@@ -1,9 +1,9 @@
 import { machineOf } from '../api/micro-vm.ts';
-import { MICROVM_ANNOTATION } from '../api/names.ts';
 import { type Node, pods } from '../api/resources.ts';
 import type { Sight } from '../core/machine/fate.ts';
 import type { Machine } from '../core/machine/machine.ts';
 import { nodeNameOf } from '../core/machine/node.ts';
+import { MICROVM_ANNOTATION } from '../core/names.ts';
 import type { Pod } from '../core/pod.ts';
 import { orNothing } from '../kube/client.ts';
 import type { Context, View } from './context.ts';

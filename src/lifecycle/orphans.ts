@@ -1,5 +1,5 @@
-import { COMPUTE_TYPE, COMPUTE_TYPE_FARGATE, MICROVM_ANNOTATION } from '../api/names.ts';
 import { nodes } from '../api/resources.ts';
+import { COMPUTE_TYPE, COMPUTE_TYPE_FARGATE, MICROVM_ANNOTATION } from '../core/names.ts';
 import type { Context } from './context.ts';
 import { gone } from './reclaim.ts';
 

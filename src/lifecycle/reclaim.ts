@@ -1,6 +1,6 @@
-import { MACHINE_FINALIZER } from '../api/names.ts';
 import { microVMs, nodes } from '../api/resources.ts';
 import { nodeNameOf } from '../core/machine/node.ts';
+import { MACHINE_FINALIZER } from '../core/names.ts';
 import { orNothing } from '../kube/client.ts';
 import type { Context, View } from './context.ts';
 

@@ -1,6 +1,6 @@
-import { MICROVM_ANNOTATION } from '../api/names.ts';
 import { microVMs, type Node, nodes } from '../api/resources.ts';
 import { nodeNameOf, nodeOf } from '../core/machine/node.ts';
+import { MICROVM_ANNOTATION } from '../core/names.ts';
 import { isAlreadyExists, orNothing } from '../kube/client.ts';
 import { type Context, type StageOfLife, settled, waiting } from './context.ts';
 import { gone } from './reclaim.ts';

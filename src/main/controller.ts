@@ -12,7 +12,6 @@ import { identitiesFrom } from '../admission/identities.ts';
 import { announce } from '../admission/presence.ts';
 import { admissionServer } from '../admission/webhook.ts';
 import { AWS_AUTH } from '../api/aws-auth.ts';
-import { IDENTITY_WEBHOOK, SCHEDULER, UPSTREAM_GROUPS_WEBHOOK } from '../api/names.ts';
 import {
   configMaps,
   fargateProfiles,
@@ -30,6 +29,7 @@ import {
   subnets,
 } from '../api/resources.ts';
 import { LOGGING_CONFIG } from '../core/logging/outcome.ts';
+import { IDENTITY_WEBHOOK, SCHEDULER, UPSTREAM_GROUPS_WEBHOOK } from '../core/names.ts';
 import { NETWORK } from '../core/net/network.ts';
 import { placesIn } from '../core/placement/subnets.ts';
 import { LIMITS } from '../core/profile/rules.ts';

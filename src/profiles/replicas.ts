@@ -2,13 +2,14 @@
  * The replicas of admission, by their Leases (`src/admission/presence.ts`). Clocks of machines are not compared:
  * a replica counts as gone when its Lease has not changed, by the clock here, for as long as it says it lasts.
  */
+
+import { type Lease, leases } from '../api/resources.ts';
 import {
   ADMISSION_LABEL,
   ADMISSION_REPLICA,
   PROFILES_SEEN_ANNOTATION,
   SYSTEM_NAMESPACE,
-} from '../api/names.ts';
-import { type Lease, leases } from '../api/resources.ts';
+} from '../core/names.ts';
 import type { Replica } from '../core/profile/live.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import type { Log } from '../kube/log.ts';
