@@ -38,6 +38,14 @@ describe('exit codes', () => {
     expect(await codeOf(...args)).toBe(2);
   });
 
+  it('are 0 after the version', async () => {
+    const child = start('--version');
+    const texts: string[] = [];
+    child.stdout.setEncoding('utf8').on('data', (text) => texts.push(text));
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(texts.join('')).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
   it('are 0 after help', async () => {
     expect(await codeOf('plan', '--help')).toBe(0);
   });

@@ -2,11 +2,17 @@
  * The product's command line: `cloister COMMAND`, or `kubectl cloister COMMAND` when it is installed as
  * `kubectl-cloister`. Each command is a file of its own, loaded when it is asked for.
  */
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { allowClosedReader } from './output.ts';
 
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string;
+};
+
 const program = new Command('cloister')
   .description('Cloister: profiles, what would become of pods, and why pods are where they are')
+  .version(version)
   .showHelpAfterError('(cloister --help lists the commands)')
   // 1 is an answer of `plan` and `doctor`; a command that was not understood gives none.
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
