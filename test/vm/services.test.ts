@@ -173,7 +173,7 @@ describe('a load balancer', () => {
     };
     expect(await ask('/api/', 'shop.example')).toBe('api');
     expect(await ask('/', 'shop.example')).toBe('client');
-    expect(await ask('/', 'other.example')).toBe(503);
+    expect(await ask('/', 'other.example')).toBe(404);
   });
 
   it('fails no request of a rolling update, and leaves a pod that ends while that still serves', async () => {
