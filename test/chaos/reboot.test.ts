@@ -1,11 +1,9 @@
 /** A host that restarts in mid-flight: every process and namespace is gone, the state folder is left. */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { places } from '../../src/cluster/plan.ts';
+import { clusterNamespaces } from '../../src/cluster/stop.ts';
 import type { Pod } from '../../src/core/pod.ts';
+import { exec } from '../../src/host/exec.ts';
 import { removeNamespace } from '../../src/host/namespace.ts';
-import { livePid } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
 import { apply, read } from '../support/kubectl.ts';
 import {
@@ -20,7 +18,7 @@ import { clusterOfRun, componentsFolder } from '../support/run.ts';
 import { tool } from '../support/tool.ts';
 
 const NS = 'chaos-reboot';
-const { name: cluster, state } = clusterOfRun();
+const { name: cluster } = clusterOfRun();
 
 const deployment = workload('Deployment', NS, 'survivor', {
   containers: [{ name: 'main', image: BUSYBOX, command: ['sleep', 'infinity'] }],
@@ -29,24 +27,23 @@ const deployment = workload('Deployment', NS, 'survivor', {
 const survivors = async (): Promise<readonly Pod[]> =>
   (await read<{ items: Pod[] }>('pods', '-n', NS, '-l', 'app=survivor')).items;
 
+/** Everything that runs for the cluster, which is in its namespaces: the control plane, machines, balancers. */
+const processes = async (): Promise<readonly number[]> => {
+  const pids = clusterNamespaces(cluster).map((namespace) => exec('ip', ['netns', 'pids', namespace]));
+  return (await Promise.all(pids)).flatMap((text) => text.trim().split('\n').filter(Boolean).map(Number));
+};
+
 /** Ends every process of the cluster at once, and takes its namespaces, as a restart of the host does. */
 const reboot = async (): Promise<void> => {
-  const machines = places(state).machines;
-  const records = [
-    ...readdirSync(places(state).pids).map((file) => join(places(state).pids, file)),
-    ...readdirSync(machines).map((name) => join(machines, name, 'pid')),
-  ];
-  for (const record of records) {
-    const pid = livePid(record);
-    if (pid !== undefined) process.kill(pid, 'SIGKILL');
-  }
-  await until(() => records.every((record) => livePid(record) === undefined), {
-    limitMs: 20_000,
-    what: 'all processes of the cluster to be gone',
-  });
-  for (const namespace of readdirSync('/run/netns').filter((name) => name.startsWith(`${cluster}-`))) {
-    await removeNamespace(namespace);
-  }
+  await until(
+    async () => {
+      const left = await processes();
+      if (left.length > 0) await exec('kill', ['-KILL', ...left.map(String)]).catch(() => {}); // some end meanwhile
+      return left.length === 0;
+    },
+    { limitMs: 20_000, what: 'all processes of the cluster to be gone' },
+  );
+  for (const namespace of clusterNamespaces(cluster)) await removeNamespace(namespace);
 };
 
 beforeAll(async () => {
