@@ -1,4 +1,4 @@
-import { nodes } from '../api/resources.ts';
+import { type Node, nodes } from '../api/resources.ts';
 import { COMPUTE_TYPE, COMPUTE_TYPE_FARGATE, MICROVM_ANNOTATION } from '../core/names.ts';
 import type { Context } from './context.ts';
 import { gone } from './reclaim.ts';
@@ -8,7 +8,7 @@ import { gone } from './reclaim.ts';
  * crashed or restored control plane left behind, and are removed. The stores must be synced.
  */
 export const removeOrphans = async (context: Context): Promise<void> => {
-  const { client, provider, microVMs, log } = context;
+  const { provider, microVMs, log } = context;
   for (const name of await provider.list()) {
     if (microVMs.get(name) !== undefined) continue;
     log.warn({ machine: name }, 'removing a machine that no MicroVM names');
@@ -18,7 +18,13 @@ export const removeOrphans = async (context: Context): Promise<void> => {
     const owner = node.metadata.annotations?.[MICROVM_ANNOTATION];
     const ours = node.metadata.labels?.[COMPUTE_TYPE] === COMPUTE_TYPE_FARGATE && owner !== undefined;
     if (!ours || microVMs.get(owner) !== undefined) continue;
-    log.warn({ node: node.metadata.name }, 'removing a Node whose MicroVM is gone');
-    await gone(client.delete(nodes, { name: node.metadata.name ?? '' }));
+    await removeAbandoned(node, owner, context);
   }
+};
+
+/** Removes a Node whose MicroVM is gone: this very one, and none that was made anew under its name. */
+export const removeAbandoned = async (node: Node, owner: string, { client, log }: Context): Promise<void> => {
+  const { name = '', uid } = node.metadata;
+  log.warn({ node: name, machine: owner }, 'removing a Node whose MicroVM is gone');
+  await gone(client.delete(nodes, { name }, { uid }));
 };

@@ -1,9 +1,9 @@
-import { microVMs, type Node, nodes } from '../api/resources.ts';
+import { microVMs, nodes } from '../api/resources.ts';
 import { nodeNameOf, nodeOf } from '../core/machine/node.ts';
 import { MICROVM_ANNOTATION } from '../core/names.ts';
 import { isAlreadyExists, orNothing } from '../kube/client.ts';
 import { type Context, type StageOfLife, settled, waiting } from './context.ts';
-import { gone } from './reclaim.ts';
+import { removeAbandoned } from './orphans.ts';
 
 /**
  * Registered: the Node object exists with addresses, capacity and the allocatable that the kubelet will
@@ -28,21 +28,16 @@ export const register: StageOfLife = {
     }
     const found = await orNothing(client.get(nodes, { name }));
     const holder = found?.metadata.annotations?.[MICROVM_ANNOTATION];
-    if (found !== undefined && holder !== undefined) {
-      if (holder !== machine.name) await removeAbandoned(found, holder, context);
-      else {
-        known.assume(found);
-        return settled;
-      }
+    if (found !== undefined && holder === machine.name) {
+      known.assume(found);
+      return settled;
     }
+    // What a killed process made last stands in nobody's way.
+    if (found !== undefined && holder !== undefined && !(await exists(holder, client)))
+      await removeAbandoned(found, holder, context);
     return waiting('NodeNameTaken', `Node ${name} of ${holder ?? 'no machine of ours'} exists`, 500);
   },
 };
 
-/** A Node whose MicroVM is gone is what a killed process made last. */
-const removeAbandoned = async (node: Node, holder: string, { client, log }: Context): Promise<void> => {
-  if ((await orNothing(client.get(microVMs, { name: holder }))) !== undefined) return;
-  const { name = '', uid } = node.metadata;
-  log.warn({ node: name, machine: holder }, 'removing a Node whose MicroVM is gone');
-  await gone(client.delete(nodes, { name }, { uid }));
-};
+const exists = async (machine: string, client: Context['client']): Promise<boolean> =>
+  (await orNothing(client.get(microVMs, { name: machine }))) !== undefined;
