@@ -9,6 +9,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Balancing, type Pool, targetName } from '../../core/balancing/model.ts';
+import { DRAIN_SECONDS } from '../../core/balancing/settings.ts';
 import { exec } from '../../host/exec.ts';
 import { addNamespace, inNamespace, ipBatch } from '../../host/namespace.ts';
 import { livePid, startDaemon } from '../../host/process.ts';
@@ -63,9 +64,6 @@ export const makeBalancerNetwork = async (network: BalancerNetwork): Promise<voi
   await route({ router, cidr, via: address });
   await ipBatch(namespace, [`route replace local ${cidr} dev lo`]);
 };
-
-/** How long the targets of a pool that is gone may keep their connections (AWS "Deregistration delay", the default). */
-const DRAIN_SECONDS = 300;
 
 /** How long HAProxy may take to start, or to put another worker in its place. */
 const LIMIT_MS = 20_000;
@@ -222,6 +220,7 @@ const commands = ({ pools }: Balancing, states: readonly ServerState[]): readonl
   );
   const drains = new Map(pools.map(({ name, drainSeconds }) => [name, drainSeconds]));
   const leaving = [...known.values()].flatMap((state) =>
+    // Nobody knows any more what a pool that is gone asked for.
     leave(state, drains.get(state.pool) ?? DRAIN_SECONDS),
   );
   return [...coming, ...leaving];

@@ -1,4 +1,5 @@
 /** Rules of HTTP listeners as HAProxy's configuration has them (HAProxy 2.6 "Configuration Manual", 7 and 4.2). Pure. */
+import { respond } from '../../core/balancing/actions.ts';
 import type {
   Action,
   Condition,
@@ -82,12 +83,7 @@ const DRAWN = 'var(txn.drawn)';
 const answerName = (action: Respond | Redirect): string => `answer:${tenHex(JSON.stringify(action))}`;
 
 /** What is answered for a backend whose Service does not exist. */
-const NOWHERE: Respond = {
-  kind: 'respond',
-  status: 503,
-  contentType: 'text/plain',
-  body: 'Backend service does not exist',
-};
+const NOWHERE = respond(503, 'Backend service does not exist');
 
 /** Backends by what is drawn: each up to a bound, and the last for all that is left. */
 const sharesOf = ({ to }: Forward): readonly { readonly backend: string; readonly below: number }[] => {

@@ -36,7 +36,8 @@ export const respond = (status: number, body: string): Respond => ({
   body,
 });
 
-const NOWHERE = respond(503, 'Backend action does not exist');
+/** What is answered where nobody knows what is to be done, or for whom a rule is. */
+export const NOWHERE = respond(503, 'Backend action does not exist');
 
 /** Sends clients to where they are, but for what is said besides. */
 export const stayingRedirect = (status: Redirect['status']) =>

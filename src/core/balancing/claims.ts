@@ -13,7 +13,6 @@ import {
   NLB_TARGET_TYPE,
   NLB_TYPE,
 } from './annotations.ts';
-
 import { groupOf } from './groups.ts';
 
 /** Objects with metadata, as the API server stores them. */

@@ -1,6 +1,6 @@
 /** The rules of HTTP listeners, in the order in which they are asked. */
 import type { HTTPIngressPath, IngressBackend } from 'kubernetes-types/networking/v1.js';
-import { respond } from './actions.ts';
+import { NOWHERE, respond } from './actions.ts';
 import type { StoredIngress } from './claims.ts';
 import { conditionsOf } from './conditions.ts';
 import { orderOf } from './groups.ts';
@@ -39,9 +39,6 @@ const hostsOf = (host: string | undefined): readonly HostMatch[] =>
 
 const hostPattern = (host: string): HostMatch => ({ kind: /[*?]/.test(host) ? 'pattern' : 'exact', host });
 
-/** Where nobody knows whom a rule is for, it is for nobody. */
-const CLOSED = respond(503, 'Backend action does not exist');
-
 const written = (ingress: StoredIngress, resolve: Resolve): readonly Written[] =>
   (ingress.spec?.rules ?? []).flatMap(({ host, http }) =>
     (http?.paths ?? []).map((path): Written => {
@@ -50,7 +47,7 @@ const written = (ingress: StoredIngress, resolve: Resolve): readonly Written[] =
         hosts: [...hostsOf(host), ...spec.hosts.map(hostPattern)],
         paths: [...matchesOf(path), ...spec.paths.map(patternOf)],
         conditions: spec.conditions,
-        action: problem === undefined ? resolve(ingress, path.backend) : CLOSED,
+        action: problem === undefined ? resolve(ingress, path.backend) : NOWHERE,
       };
       return { route, ingress, place: `${host || '*'}${path.path || '/'}`, problem };
     }),

@@ -14,7 +14,7 @@ export interface SettingsOutcome {
 }
 
 /** How long a target that left may keep its connections (AWS "Deregistration delay", the default). */
-const DRAIN_SECONDS = 300;
+export const DRAIN_SECONDS = 300;
 
 const DRAIN = 'deregistration_delay.timeout_seconds';
 const PROXY = 'proxy_protocol_v2.enabled';

@@ -3,7 +3,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { ALB_INBOUND_CIDRS, SOURCE_RANGES } from './annotations.ts';
 import type { StoredIngress, StoredService } from './claims.ts';
 import type { Origin, Problem } from './model.ts';
-import { originOf } from './origins.ts';
+import { inWords, originOf } from './origins.ts';
 
 /** Ranges that may connect, empty for everybody; undefined when nobody may, because no range makes sense. */
 export interface Admitted {
@@ -60,7 +60,7 @@ export const sourcesOfIngresses = (ingresses: readonly StoredIngress[]): Admitte
     .filter(({ text }) => text !== first.text)
     .map(({ origin }) => ({
       origin,
-      message: `${where} does not count: Ingress ${first.origin.namespace}/${first.origin.name} of the same group and port has another one. Write the same into both`,
+      message: `${where} does not count: ${inWords(first.origin)} of the same group and port has another one. Write the same into both`,
     }));
   return { sources, problems: [...problems, ...others] };
 };
