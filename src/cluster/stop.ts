@@ -40,6 +40,14 @@ const kill = (pid: number): void => {
   }
 };
 
+/** Ends every process of a cluster. The control plane first: whatever makes machines must not make another one now. */
+export const endCluster = async (name: string): Promise<void> => {
+  const { control } = namespaces(name);
+  const all = clusterNamespaces(name);
+  const ordered = [control, ...all.filter((namespace) => namespace !== control)];
+  for (const namespace of ordered) if (all.includes(namespace)) await endProcesses(namespace);
+};
+
 /**
  * Removes a cluster: processes, network namespaces, mounts, control groups and its state folder. Works without
  * the state folder, too, and does nothing when there is nothing.
@@ -47,12 +55,10 @@ const kill = (pid: number): void => {
 export const stopCluster = async ({ name, state }: { name: string; state: string }): Promise<void> => {
   requireName(name);
   await withLock(state, async () => {
-    const { router, control } = namespaces(name);
-    const all = clusterNamespaces(name);
-    // The control plane first: whatever makes machines must not make another one now.
-    const ordered = [control, ...all.filter((namespace) => namespace !== control)];
-    for (const namespace of ordered) if (all.includes(namespace)) await endProcesses(namespace);
-    for (const namespace of all) if (namespace !== router) await removeNamespace(namespace);
+    const { router } = namespaces(name);
+    await endCluster(name);
+    for (const namespace of clusterNamespaces(name))
+      if (namespace !== router) await removeNamespace(namespace);
     await removeRouter(router);
     await removeControlGroup(nodeControlGroup(name));
     await removeControlGroup(machinesControlGroup(name));

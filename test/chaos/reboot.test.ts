@@ -1,8 +1,7 @@
 /** A host that restarts in mid-flight: every process and namespace is gone, the state folder is left. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { clusterNamespaces } from '../../src/cluster/stop.ts';
+import { clusterNamespaces, endCluster } from '../../src/cluster/stop.ts';
 import type { Pod } from '../../src/core/pod.ts';
-import { exec } from '../../src/host/exec.ts';
 import { removeNamespace } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
 import { apply, read } from '../support/kubectl.ts';
@@ -27,22 +26,9 @@ const deployment = workload('Deployment', NS, 'survivor', {
 const survivors = async (): Promise<readonly Pod[]> =>
   (await read<{ items: Pod[] }>('pods', '-n', NS, '-l', 'app=survivor')).items;
 
-/** Everything that runs for the cluster, which is in its namespaces: the control plane, machines, balancers. */
-const processes = async (): Promise<readonly number[]> => {
-  const pids = clusterNamespaces(cluster).map((namespace) => exec('ip', ['netns', 'pids', namespace]));
-  return (await Promise.all(pids)).flatMap((text) => text.trim().split('\n').filter(Boolean).map(Number));
-};
-
-/** Ends every process of the cluster at once, and takes its namespaces, as a restart of the host does. */
+/** Ends every process of the cluster, and takes its namespaces, as a restart of the host does. */
 const reboot = async (): Promise<void> => {
-  await until(
-    async () => {
-      const left = await processes();
-      if (left.length > 0) await exec('kill', ['-KILL', ...left.map(String)]).catch(() => {}); // some end meanwhile
-      return left.length === 0;
-    },
-    { limitMs: 20_000, what: 'all processes of the cluster to be gone' },
-  );
+  await endCluster(cluster);
   for (const namespace of clusterNamespaces(cluster)) await removeNamespace(namespace);
 };
 

@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { admissionServer } from '../../src/admission/webhook.ts';
 import type { FargateProfile } from '../../src/api/fargate-profile.ts';
 import type { MicroVM } from '../../src/api/micro-vm.ts';
-import type { Network } from '../../src/api/network.ts';
 import {
   certificateSigningRequests,
   fargateProfiles,
@@ -28,6 +27,7 @@ import { KubeClient } from '../../src/kube/client.ts';
 import { installProduct } from '../../src/main/install.ts';
 import { generate } from '../../src/tool/generated.ts';
 import { freePorts, startApiServer, type TestApiServer } from '../support/apiserver.ts';
+import { bareNetwork } from '../support/bare-machine.ts';
 
 let server: TestApiServer;
 let admin: KubeClient;
@@ -372,18 +372,7 @@ describe('the guard of our nodes', () => {
 
 describe('the guard of the network', () => {
   it('lets nobody delete it', async () => {
-    const network: Network = {
-      apiVersion: 'cloister.dev/v1alpha1',
-      kind: 'Network',
-      metadata: { name: 'cluster' },
-      spec: {
-        cidrs: ['10.42.0.0/16'],
-        resolvers: ['10.42.0.2'],
-        clusterSecurityGroup: 'sg-cluster',
-        node: { egress: [], kubeletClients: [] },
-      },
-    };
-    await admin.create(networks, network);
+    await admin.create(networks, bareNetwork('sg-cluster'));
     await expect(admin.delete(networks, { name: 'cluster' })).rejects.toThrow(
       'all machines are in Network cluster: it can be changed and not deleted',
     );

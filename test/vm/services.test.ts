@@ -1,6 +1,7 @@
 /** Services and load balancers in front of real guests, and Services as a guest's own kube-proxy serves them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONTROL_ADDRESS, namespaces, REGISTRY_PORT } from '../../src/cluster/plan.ts';
+import { machineNamespace } from '../../src/compute/local/prepare.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { clientIn } from '../support/balanced.ts';
@@ -349,7 +350,8 @@ describe('in a guest', () => {
     const closed = { podSelector: { matchLabels: { app: 'client' } }, policyTypes: ['Egress'] };
     const policy = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', spec: closed };
     await apply({ ...policy, metadata: { namespace: NS, name: 'closed' } });
-    const namespace = `${process.env.CLOISTER_CLUSTER}-${machineOfPod(await read<Pod>('pod', '-n', NS, 'client'))}`;
+    const pod = await read<Pod>('pod', '-n', NS, 'client');
+    const namespace = machineNamespace(clusterOfRun().name, machineOfPod(pod));
     const refused = `${addresses['client']} ${CONTROL_ADDRESS} tcp ${REGISTRY_PORT}`;
     await until(
       async () => (await inPod(NS, 'client', asked)) === 'out' && (await refusedAt(namespace)).has(refused),
