@@ -13,6 +13,7 @@ import { exec } from '../../src/host/exec.ts';
 import { until } from '../../src/host/wait.ts';
 import { BUSYBOX_REFERENCE, busyboxImage } from '../../src/tool/images.ts';
 import { clientIn } from '../support/balanced.ts';
+import { printed } from '../support/kubectl.ts';
 import { component, componentsFolder } from '../support/run.ts';
 
 const NAME = 'cloembed';
@@ -123,8 +124,12 @@ describe('the embedded cluster', { timeout: 300_000 }, () => {
       shellPod('web', 'echo started; mkdir /www; echo page >/www/index.html; exec httpd -f -h /www'),
     );
     await ready('web');
-    expect(await kubectl(['logs', 'web'])).toBe('started');
-    expect(await kubectl(['exec', 'web', '--', 'cat', '/proc/1/comm'])).toBe('httpd');
+    expect(await printed(kubectl, 'web')).toBe('started');
+    await until(async () => (await kubectl(['exec', 'web', '--', 'cat', '/proc/1/comm'])) === 'httpd', {
+      limitMs: 30_000,
+      everyMs: 500,
+      what: 'the shell of pod web to become httpd',
+    });
     expect(await kubectl(['get', 'pod', 'web', '-o', 'jsonpath={.status.podIP}'])).toMatch(/^10\.42\.1\./);
   });
 

@@ -67,6 +67,22 @@ export const kubectlOf = (kubeconfig?: string, variables: Readonly<Record<string
 
 export const { kubectl, read, apply, exists, kubectlUntil } = kubectlOf();
 
+/**
+ * Waits until a pod has printed something, and gives that, trimmed. Ready tells that its program was started,
+ * which on a slow guest is a while before its first words.
+ * @param run runs kubectl
+ * @param pod words of `kubectl logs`: the pod's name, its namespace, its container
+ */
+export const printed = (
+  run: (args: readonly string[]) => Promise<string>,
+  ...pod: readonly string[]
+): Promise<string> =>
+  until(async () => (await run(['logs', ...pod])).trim(), {
+    limitMs: 60_000,
+    everyMs: 500,
+    what: `kubectl logs ${pod.join(' ')} to show something`,
+  });
+
 /** Starts a kubectl that goes on until it is stopped, such as `port-forward`; gives its output and the way to stop it. */
 export const kubectlInBackground = (args: readonly string[], input?: string): BackgroundKubectl => {
   const child = spawn(component('kubectl'), args, { stdio: ['pipe', 'pipe', 'pipe'] });

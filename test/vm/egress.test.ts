@@ -9,7 +9,7 @@ import { uplinkName } from '../../src/compute/render/router.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
 import { type Beside, clientIn, serverIn } from '../support/balanced.ts';
-import { kubectlOf } from '../support/kubectl.ts';
+import { kubectlOf, printed } from '../support/kubectl.ts';
 import { fargateNamespace, readyNamespace, shellPod } from '../support/machines.ts';
 import { clusterOfRun, componentsFolder } from '../support/run.ts';
 import { tool } from '../support/tool.ts';
@@ -111,7 +111,7 @@ describe('a cluster with egress', () => {
 
 describe('a closed cluster', () => {
   it('pulls, runs, logs and resolves', async () => {
-    expect(await closed.kubectl(['logs', '-n', NS, 'guest'])).toBe('pulled');
+    expect(await printed(closed.kubectl, '-n', NS, 'guest')).toBe('pulled');
     expect(await inGuest(closed, 'nslookup kubernetes.default.svc.cluster.local')).toContain('10.96.0.1');
     expect(await inGuest(closed, 'nslookup registry.cloister.internal')).toContain('10.42.0.2');
   });

@@ -6,7 +6,7 @@ import { readRecord } from '../../src/cluster/record.ts';
 import { ensureAdminKey } from '../../src/eks/access.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
-import { apply, kubectl } from '../support/kubectl.ts';
+import { apply, kubectl, printed } from '../support/kubectl.ts';
 import { readyPod, shellPod } from '../support/machines.ts';
 import { clusterOfRun, kubeconfigOfRun } from '../support/run.ts';
 
@@ -37,7 +37,7 @@ it('runs a pod under a profile that an AWS client made, and takes it along', asy
   await apply(shellPod(NAME, 'web', 'echo runs; sleep 3600'));
   const pod = await readyPod(NAME, 'web');
   expect(pod.spec.nodeName).toMatch(/^fargate-ip-10-42-/);
-  expect(await kubectl(['-n', NAME, 'logs', 'web'])).toBe('runs');
+  expect(await printed(kubectl, '-n', NAME, 'web')).toBe('runs');
   await client.send(new eks.DeleteFargateProfileCommand(profile));
   const gone = await eks.waitUntilFargateProfileDeleted(
     { client, maxWaitTime: 120, minDelay: 1, maxDelay: 2 },

@@ -20,6 +20,7 @@ import { buildGuestImage, type GuestImage } from '../../src/guest/image.ts';
 import { exec } from '../../src/host/exec.ts';
 import { namespaceExists } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
+import { printed } from '../support/kubectl.ts';
 import { cacheFolder, componentsFolder } from '../support/run.ts';
 import { CONTROL, type Surroundings, surroundings } from './machine-harness.ts';
 
@@ -175,7 +176,7 @@ describe('a machine of 0.25 vCPU and 0.5 GB', { timeout: LIMIT }, () => {
   });
 
   test('answers exec and logs, and limits open files and processes', async () => {
-    expect(await around.kubectl(['logs', 'small'])).toBe('started\n');
+    expect(await printed(around.kubectl, 'small')).toBe('started');
     const limits = await inPod(machine, 'cat /proc/self/limits');
     expect(limits).toMatch(/Max processes +1024 +65535/);
     expect(limits).toMatch(/Max open files +1024 +65535/);

@@ -6,7 +6,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Node } from '../../src/api/resources.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
-import { apply, exists, kubectl, kubectlInBackground, kubectlUntil, read } from '../support/kubectl.ts';
+import {
+  apply,
+  exists,
+  kubectl,
+  kubectlInBackground,
+  kubectlUntil,
+  printed,
+  read,
+} from '../support/kubectl.ts';
 import {
   BUSYBOX,
   fargateNamespace,
@@ -183,7 +191,7 @@ describe('the node', () => {
 
 describe('kubectl', () => {
   it('logs', async () => {
-    expect(await kubectl(['logs', '-n', NS, podName(), '-c', 'main'])).toContain('started');
+    expect(await printed(kubectl, '-n', NS, podName(), '-c', 'main')).toContain('started');
   });
 
   it('exec', async () => {

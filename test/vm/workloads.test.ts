@@ -1,7 +1,7 @@
 /** Controllers of Kubernetes work on machines without knowing of them. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/core/pod.ts';
-import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
+import { apply, kubectl, kubectlUntil, printed, read } from '../support/kubectl.ts';
 import {
   BUSYBOX,
   fargateNamespace,
@@ -62,7 +62,7 @@ describe('a Job', () => {
     await kubectl(['wait', '-n', NS, 'job/sum', '--for=condition=Complete', '--timeout=300s'], {
       limitMs: 310_000,
     });
-    expect(await kubectl(['logs', '-n', NS, 'job/sum'])).toBe('42');
+    expect(await printed(kubectl, '-n', NS, 'job/sum')).toBe('42');
     const pods = await read<{ items: Pod[] }>('pods', '-n', NS, '-l', 'job-name=sum');
     const node = pods.items[0]?.spec.nodeName ?? '';
     expect(await kubectl(['get', 'node', node, '-o', 'name'])).toBe(`node/${node}`);
@@ -88,6 +88,6 @@ describe('a StatefulSet', () => {
     const second = await readyPod(NS, 'db-0');
     expect(second.metadata.uid).not.toBe(first.metadata.uid);
     expect(second.spec.nodeName).not.toBe(first.spec.nodeName);
-    expect(await kubectl(['logs', '-n', NS, 'db-0'])).toBe('two');
+    expect(await printed(kubectl, '-n', NS, 'db-0')).toBe('two');
   }, 700_000);
 });
