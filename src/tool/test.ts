@@ -20,7 +20,7 @@ interface Suite {
   readonly needs: 'nothing' | 'components' | 'cluster';
   /** Files may run side by side. */
   readonly parallel: boolean;
-  /** How long one test may take unless it says otherwise, in seconds. */
+  /** How long one test, and what precedes or follows tests, may take unless it says otherwise, in seconds. */
   readonly limitSeconds: number;
 }
 
@@ -86,6 +86,7 @@ const runSuite = async (
     '--reporter=json',
     `--outputFile.json=${output}`,
     `--testTimeout=${suite.limitSeconds * 1000}`,
+    `--hookTimeout=${suite.limitSeconds * 1000}`,
     ...(suite.parallel ? [] : ['--no-file-parallelism']),
   ];
   const ended = await new Promise<boolean>((resolve, reject) => {
