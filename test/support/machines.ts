@@ -18,19 +18,32 @@ export const fargateNamespace = (name: string): object[] => [
 ];
 
 /**
- * Waits until pods can be created in a namespace and its profile's selectors are live: admission decides once,
- * so a pod that comes earlier would stay off Fargate.
+ * Waits until a profile's selectors are live: admission decides once, so a pod that comes earlier would stay off
+ * Fargate.
  */
-export const readyNamespace = async (name: string, { kubectlUntil: wait } = kubectlOf()): Promise<void> => {
+export const readyProfile = async (name: string, { kubectlUntil: wait } = kubectlOf()): Promise<void> => {
   const state = ['fargateprofile', name, '-o', 'jsonpath={.status.status}'];
   await wait(['get', ...state], (text) => text === 'ACTIVE', `profile ${name} to be ACTIVE`, 60_000);
-  const accounts = ['serviceaccount', '-n', name, '-o', 'name'];
+};
+
+/** Waits until a namespace has its default service account: the API server refuses pods that come earlier. */
+export const readyAccount = async (
+  namespace: string,
+  { kubectlUntil: wait } = kubectlOf(),
+): Promise<void> => {
+  const accounts = ['serviceaccount', '-n', namespace, '-o', 'name'];
   await wait(
     ['get', ...accounts],
-    (names) => names.includes('default'),
-    'the default service account',
+    (names) => names.includes('/default'),
+    `the default service account of ${namespace}`,
     60_000,
   );
+};
+
+/** Waits until pods can be created in a namespace, and go to the machines of the profile of its name. */
+export const readyNamespace = async (name: string, cluster = kubectlOf()): Promise<void> => {
+  await readyProfile(name, cluster);
+  await readyAccount(name, cluster);
 };
 
 /** Removes a namespace and its profile, and waits until its machines are gone. */

@@ -15,7 +15,7 @@ import type { Pod } from '../../src/core/pod.ts';
 import { exec } from '../../src/host/exec.ts';
 import { pythonPrograms } from '../aws/python.ts';
 import { kubectlOf } from '../support/kubectl.ts';
-import { inPod, readyPod, shellPod } from '../support/machines.ts';
+import { inPod, readyAccount, readyPod, shellPod } from '../support/machines.ts';
 import { type PrivateRegistry, startPrivateRegistry } from '../support/private-registry.ts';
 import { pythonImage } from '../support/python-image.ts';
 import { clusterOfRun } from '../support/run.ts';
@@ -32,7 +32,7 @@ const READER = `arn:aws:iam::${ACCOUNT}:role/reader`;
 const HOST = 'private.cloister.internal';
 const IMAGE = 'test/boto3:1';
 
-const { kubectl, kubectlUntil, read } = kubectlOf();
+const { kubectl, read } = kubectlOf();
 let aws: (...args: readonly string[]) => Promise<string>;
 let boto3: (script: string) => Promise<string>;
 let registry: PrivateRegistry;
@@ -149,11 +149,7 @@ it('the CLI gives a kubectl that works, and both profiles give pods machines of 
     account('reader', { 'eks.amazonaws.com/role-arn': READER }),
     account('other'),
   );
-  await kubectlUntil(
-    ['get', 'serviceaccount', '-n', NAME, '-o', 'name'],
-    (names) => names.includes('default'),
-    'the default service account',
-  );
+  await readyAccount(NAME);
   await own.apply(shellPod(NAME, 'cli', 'sleep infinity'), application);
   const [cli, web] = await Promise.all([readyPod(NAME, 'cli'), readyPod(NAME, 'web')]);
   expect(cli.spec.nodeName).toMatch(/^fargate-ip-/);

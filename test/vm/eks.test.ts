@@ -7,7 +7,7 @@ import { ensureAdminKey } from '../../src/eks/access.ts';
 import { KubeClient } from '../../src/kube/client.ts';
 import { loadKubeconfig } from '../../src/kube/kubeconfig.ts';
 import { apply, kubectl, printed } from '../support/kubectl.ts';
-import { readyPod, shellPod } from '../support/machines.ts';
+import { readyAccount, readyPod, shellPod } from '../support/machines.ts';
 import { clusterOfRun, kubeconfigOfRun } from '../support/run.ts';
 
 const NAME = 'by-aws';
@@ -21,6 +21,7 @@ beforeAll(async () => {
   const endpoint = `http://127.0.0.1:${record?.ports['eks']}`;
   client = new eks.EKSClient({ endpoint, region: REGION, credentials });
   await kubectl(['create', 'namespace', NAME]);
+  await readyAccount(NAME);
 });
 
 afterAll(async () => {

@@ -39,7 +39,13 @@ import { forgery } from '../suites/forgery.ts';
 import { inside } from '../support/bare-machine.ts';
 import { apply, kubectl, read } from '../support/kubectl.ts';
 import { perlEntries } from '../support/linked.ts';
-import { machineOfPod, readyNamespace, readyPod, removeFargateNamespace } from '../support/machines.ts';
+import {
+  machineOfPod,
+  readyAccount,
+  readyNamespace,
+  readyPod,
+  removeFargateNamespace,
+} from '../support/machines.ts';
 import { clusterOfRun, component, componentsFolder } from '../support/run.ts';
 
 const { name: cluster, state } = clusterOfRun();
@@ -196,6 +202,7 @@ beforeAll(async () => {
     groupPolicy('b', BACK),
   );
   await readyNamespace(NS);
+  await readyAccount(OTHER_NS);
   await apply(...MACHINES.map((party) => server(NS, party)), server(OTHER_NS, 'plain'));
   await addNamespace(far);
   await attach({ router, namespace: far, address: FAR });

@@ -2,7 +2,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Pod } from '../../src/core/pod.ts';
 import { kubectlOf } from '../support/kubectl.ts';
-import { fargateNamespace, readyNamespace, shellPod } from '../support/machines.ts';
+import {
+  fargateNamespace,
+  readyAccount,
+  readyNamespace,
+  readyProfile,
+  shellPod,
+} from '../support/machines.ts';
 import { componentsFolder } from '../support/run.ts';
 import { tool } from '../support/tool.ts';
 
@@ -13,6 +19,7 @@ let cluster: ReturnType<typeof kubectlOf>;
 beforeAll(async () => {
   await tool('up', '--name', NAME, '--no-nodes', '--no-demo', '--components', componentsFolder());
   cluster = kubectlOf((await tool('kubeconfig', '--name', NAME)).trim());
+  await readyAccount('default', cluster);
 }, 320_000);
 
 afterAll(() => tool('down', '--name', NAME), 120_000);
@@ -45,6 +52,7 @@ it('keeps the cluster DNS Pending until a profile and the patch of the original 
     metadata: { name: 'coredns' },
     spec: { selectors: [{ namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } }] },
   });
+  await readyProfile('coredns', cluster);
   const remove = {
     op: 'remove',
     path: '/spec/template/metadata/annotations/eks.amazonaws.com~1compute-type',

@@ -21,6 +21,7 @@ import {
   inPod,
   machineOfPod,
   metadataIn,
+  readyAccount,
   readyNamespace,
   readyPod,
   removeFargateNamespace,
@@ -111,6 +112,7 @@ beforeAll(async () => {
     },
   );
   await readyNamespace(NS);
+  await readyAccount(ORDINARY);
   await apply(
     rich,
     shellPod(NS, 'other', 'echo other > /tmp/index.html; httpd -f -p 8080 -h /tmp'),

@@ -12,6 +12,7 @@ import {
   fargateNamespace,
   inPod,
   machineOfPod,
+  readyAccount,
   readyNamespace,
   readyPod,
   removeFargateNamespace,
@@ -124,12 +125,7 @@ beforeAll(async () => {
   );
   [balancer, front] = await Promise.all([addressOf('service'), addressOf('ingress')]);
   await readyNamespace(NS);
-  await kubectlUntil(
-    ['get', 'serviceaccount', '-n', ORDINARY, '-o', 'name'],
-    (names) => names.includes('default'),
-    'the default service account',
-    60_000,
-  );
+  await readyAccount(ORDINARY);
   await apply(web('one', 120), echo('client'), ordinary('left'), ordinary('right'));
   for (const [namespaceOf, name] of [
     [NS, 'client'],
