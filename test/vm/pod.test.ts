@@ -66,6 +66,12 @@ const rich = workload('Deployment', NS, 'web', {
         { name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
       ],
       ports: [{ containerPort: 8080 }],
+      // Asked before it serves, it would pass for dead: liveness bears with no failure.
+      startupProbe: {
+        httpGet: { path: '/index.html', port: 8080 },
+        periodSeconds: 1,
+        failureThreshold: 120,
+      },
       readinessProbe: { httpGet: { path: '/index.html', port: 8080 }, periodSeconds: 2 },
       livenessProbe: {
         exec: { command: ['wget', '-qO', '/dev/null', 'http://127.0.0.1:8080/index.html'] },
