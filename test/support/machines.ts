@@ -1,6 +1,7 @@
 /** Objects that tests of real machines begin with, and questions that they ask again and again. */
 import type { Pod } from '../../src/core/pod.ts';
 import { exec } from '../../src/host/exec.ts';
+import { until } from '../../src/host/wait.ts';
 import { kubectl, kubectlOf, kubectlUntil, read } from './kubectl.ts';
 
 /** An image of the cluster's registry with busybox and nothing else; the set-up of the run pushes it. */
@@ -107,6 +108,22 @@ export const readyPod = async (namespace: string, name: string, limitMs = 300_00
 /** Runs a shell command in the pod's first container. */
 export const inPod = (namespace: string, pod: string, script: string): Promise<string> =>
   kubectl(['exec', '-n', namespace, pod, '--', 'sh', '-c', script]);
+
+/**
+ * Runs a shell command in the pod's first container until it succeeds, and gives what it prints. A pod is Ready before
+ * its server listens, and nodes and DNS know of Services a moment after they changed; that there is no such name, DNS
+ * remembers for half a minute.
+ */
+export const untilInPod = (namespace: string, pod: string, script: string): Promise<string> =>
+  until(() => inPod(namespace, pod, script), {
+    limitMs: 90_000,
+    everyMs: 500,
+    what: `\`${script}\` to succeed in pod ${namespace}/${pod}`,
+  });
+
+/** What a pod is answered by a URL, once it is. */
+export const fetchedIn = (namespace: string, pod: string, url: string): Promise<string> =>
+  untilInPod(namespace, pod, `timeout 10 wget -qO- ${url}`);
 
 /** What a pod hears from the instance metadata at its two addresses: `nothing` from each. */
 export const metadataIn = (namespace: string, pod: string): Promise<string> =>

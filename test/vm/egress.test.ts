@@ -8,6 +8,7 @@ import { namespaces } from '../../src/cluster/plan.ts';
 import { uplinkName } from '../../src/compute/render/router.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
+import { until } from '../../src/host/wait.ts';
 import { type Beside, clientIn, serverIn } from '../support/balanced.ts';
 import { kubectlOf, printed } from '../support/kubectl.ts';
 import { fargateNamespace, readyNamespace, shellPod } from '../support/machines.ts';
@@ -92,12 +93,24 @@ afterAll(async () => {
 
 describe('a cluster with egress', () => {
   it('translates what goes out to an address of the host', async () => {
-    expect(JSON.parse(await fetched(open))).toMatchObject({ name: 'outside', from: HOST });
+    const told = await until(async () => JSON.parse(await fetched(open)) as object, {
+      limitMs: 60_000,
+      everyMs: 500,
+      what: 'the guest to be answered from outside',
+    });
+    expect(told).toMatchObject({ name: 'outside', from: HOST });
   });
 
   it('lets nothing in, not even where the host has a route to the pod', async () => {
     const { router, control } = namespaces(OPEN);
-    expect((await clientIn(control).ask(`http://${address}:8080/`)).body.trim()).toBe('inside');
+    const answer = await until(
+      async () => {
+        const { status, body } = await clientIn(control).ask(`http://${address}:8080/`);
+        return status !== 0 && body.trim();
+      },
+      { limitMs: 60_000, everyMs: 500, what: 'the pod to serve' },
+    );
+    expect(answer).toBe('inside');
     const uplink = uplinkName(router);
     await exec('ip', ['route', 'add', `${address}/32`, 'dev', uplink]);
     try {

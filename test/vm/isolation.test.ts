@@ -17,6 +17,7 @@ import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
 import {
   BUSYBOX,
   fargateNamespace,
+  fetchedIn,
   inPod,
   machineOfPod,
   machinePid,
@@ -170,14 +171,13 @@ describe('in open mode', () => {
   });
 
   it('a host port leads to the container, and a pod in the network of its guest is reached', async () => {
-    const fetched = (url: string): Promise<string> =>
-      inPod(NS, 'victim', `timeout 5 wget -qO- http://${url}/index.html`);
+    const fetched = (at: string): Promise<string> => fetchedIn(NS, 'victim', `http://${at}/index.html`);
     expect(await fetched(`${listener.status?.podIP}:80`)).toBe('here');
     expect(await fetched(`${listener.status?.podIP}:8080`)).toBe('here');
     await asRoot('echo guest > /tmp/index.html; httpd -p 8081 -h /tmp');
     expect(attacker.status?.podIP).toBe(attacker.status?.hostIP);
     expect(await fetched(`${attacker.status?.podIP}:8081`)).toBe('guest');
-    expect(await asRoot(`timeout 5 wget -qO- http://${victim.status?.podIP}:8080/index.html`)).toBe('here');
+    expect(await fetchedIn(OPEN, 'root', `http://${victim.status?.podIP}:8080/index.html`)).toBe('here');
   });
 
   it('instance metadata is as far as ever, in a network of its own and in that of the guest', async () => {

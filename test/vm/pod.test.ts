@@ -18,6 +18,7 @@ import {
 import {
   BUSYBOX,
   fargateNamespace,
+  fetchedIn,
   inPod,
   machineOfPod,
   metadataIn,
@@ -143,6 +144,7 @@ beforeAll(async () => {
   );
   web = await readyPod(NS, name);
   other = await readyPod(NS, 'other');
+  await readyPod(ORDINARY, 'plain');
 }, 400_000);
 
 afterAll(async () => {
@@ -288,22 +290,15 @@ describe('the pod', () => {
   });
 
   it('reaches ordinary pods by service name, and they reach it', async () => {
-    expect(
-      await inPod(
-        NS,
-        podName(),
-        `timeout 10 wget -qO- http://plain.${ORDINARY}.svc.cluster.local/index.html`,
-      ),
-    ).toBe('plain');
-    expect(
-      await inPod(ORDINARY, 'plain', `timeout 10 wget -qO- http://web.${NS}.svc.cluster.local/index.html`),
-    ).toBe('from-init');
+    const page = (name: string, namespace: string): string =>
+      `http://${name}.${namespace}.svc.cluster.local/index.html`;
+    expect(await fetchedIn(NS, podName(), page('plain', ORDINARY))).toBe('plain');
+    expect(await fetchedIn(ORDINARY, 'plain', page('web', NS))).toBe('from-init');
   });
 
   it('reaches other machines by address', async () => {
-    expect(
-      await inPod(NS, podName(), `timeout 10 wget -qO- http://${other.status?.podIP}:8080/index.html`),
-    ).toBe('other');
+    const url = `http://${other.status?.podIP}:8080/index.html`;
+    expect(await fetchedIn(NS, podName(), url)).toBe('other');
   });
 
   it('cannot reach instance metadata', async () => {

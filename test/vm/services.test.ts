@@ -10,6 +10,7 @@ import { apply, kubectl, kubectlUntil, read } from '../support/kubectl.ts';
 import {
   BUSYBOX,
   fargateNamespace,
+  fetchedIn,
   inPod,
   machineOfPod,
   readyAccount,
@@ -17,6 +18,7 @@ import {
   readyPod,
   removeFargateNamespace,
   shellPod,
+  untilInPod,
   workload,
 } from '../support/machines.ts';
 import { clusterOfRun } from '../support/run.ts';
@@ -151,8 +153,8 @@ const webPods = async (): Promise<readonly Pod[]> =>
 describe('a load balancer', () => {
   it('reaches the pod on its machine: from the network, an ordinary pod and another machine', async () => {
     expect((await control.ask(`http://${balancer}/`)).body.trim()).toBe('one');
-    expect(await fetchIn(ORDINARY, 'left', `http://${balancer}/`)).toBe('one');
-    expect(await fetchIn(NS, 'client', `http://${balancer}/`)).toBe('one');
+    expect(await fetchedIn(ORDINARY, 'left', `http://${balancer}/`)).toBe('one');
+    expect(await fetchedIn(NS, 'client', `http://${balancer}/`)).toBe('one');
   });
 
   it('has opened the readiness gate of the pod', async () => {
@@ -218,7 +220,7 @@ describe('a NodePort', () => {
       await fetchIn(ORDINARY, 'left', guest),
       await fetchIn(NS, 'client', guest),
     ]).toEqual([0, 'nothing', 'nothing']);
-    expect([(await control.ask(node)).body.trim(), await fetchIn(NS, 'client', node)]).toEqual([
+    expect([(await control.ask(node)).body.trim(), await fetchedIn(NS, 'client', node)]).toEqual([
       'two',
       'two',
     ]);
@@ -261,12 +263,8 @@ const withEndpoints = (name: string, spec: object, endpoints: readonly Hinted[])
 
 /** Who answers a guest that asks a Service a dozen times. */
 const answering = async (name: string): Promise<readonly string[]> => {
-  await until(async () => (await fetchIn(NS, 'client', `http://${name}/`)) !== 'nothing', {
-    limitMs: 60_000,
-    everyMs: 500,
-    what: `Service ${name} to answer the guest`,
-  });
-  const script = `for i in 1 2 3 4 5 6 7 8 9 10 11 12; do timeout 3 wget -qO- http://${name}/; done`;
+  await fetchedIn(NS, 'client', `http://${name}/`);
+  const script = `for i in 1 2 3 4 5 6 7 8 9 10 11 12; do timeout 10 wget -qO- http://${name}/; done`;
   return [...new Set((await inPod(NS, 'client', script)).split('\n'))].toSorted();
 };
 
@@ -275,7 +273,15 @@ describe('in a guest', () => {
 
   it('a Service spreads over its pods, with session affinity it stays with one', async () => {
     await withEndpoints('spread', {}, both);
-    expect(await answering('spread')).toEqual(['left', 'right']);
+    // Chance chooses: once in two thousand times one of them answers all dozen.
+    const answered = await until(
+      async () => {
+        const names = await answering('spread');
+        return names.length > 1 && names;
+      },
+      { limitMs: 60_000, what: 'more than one pod of Service spread to answer' },
+    );
+    expect(answered).toEqual(['left', 'right']);
     await withEndpoints('sticky', { sessionAffinity: 'ClientIP' }, both);
     expect(await answering('sticky')).toHaveLength(1);
   });
@@ -299,11 +305,8 @@ describe('in a guest', () => {
     const headless = { clusterIP: 'None', selector: { app: 'client' } };
     const external = { type: 'ExternalName', externalName: 'registry.cloister.internal', ports: [] };
     await apply(service(NS, 'headless', headless), service(NS, 'external', external));
-    const resolved = (name: string) => inPod(NS, 'client', `nslookup ${name}.${NS}.svc.cluster.local`);
-    await until(async () => (await resolved('headless')).includes(addresses['client'] as string), {
-      limitMs: 30_000,
-      what: 'the headless Service to resolve',
-    });
+    const resolved = (name: string) => untilInPod(NS, 'client', `nslookup ${name}.${NS}.svc.cluster.local`);
+    expect(await resolved('headless')).toContain(addresses['client']);
     expect(await resolved('external')).toContain('registry.cloister.internal');
     const settings = (namespace: string, name: string) => inPod(namespace, name, 'cat /etc/resolv.conf');
     expect(await settings(NS, 'client')).toBe(
@@ -325,11 +328,7 @@ describe('in a guest', () => {
   it('a pod comes from its own address at addresses of Services outside the cluster, too', async () => {
     const [outside, registry] = ['198.51.100.8', '198.51.100.9'];
     await withEndpoints('outside', { externalIPs: [outside] }, [{ pod: 'left' }]);
-    await until(async () => (await fetchIn(NS, 'client', `http://${outside}/`)) === 'left', {
-      limitMs: 60_000,
-      everyMs: 500,
-      what: 'the Service to answer the guest at its address outside',
-    });
+    expect(await fetchedIn(NS, 'client', `http://${outside}/`)).toBe('left');
     // Where the node may go, and the pod may not.
     await withSlice(
       'registry',

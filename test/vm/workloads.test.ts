@@ -5,10 +5,10 @@ import { apply, kubectl, kubectlUntil, printed, read } from '../support/kubectl.
 import {
   BUSYBOX,
   fargateNamespace,
-  inPod,
   readyNamespace,
   readyPod,
   removeFargateNamespace,
+  untilInPod,
   workload,
 } from '../support/machines.ts';
 
@@ -80,7 +80,7 @@ describe('a StatefulSet', () => {
   it('keeps its names in DNS, and a rolling update gives the pod a new machine', async () => {
     const first = await readyPod(NS, 'db-0');
     const name = `db-0.db.${NS}.svc.cluster.local`;
-    const address = await inPod(NS, 'db-0', `nslookup ${name}`);
+    const address = await untilInPod(NS, 'db-0', `nslookup ${name}`);
     expect(address).toContain(first.status?.podIP);
 
     await apply(statefulSet('two'));
