@@ -53,6 +53,8 @@ export interface Provider {
    * in their source ports alone one. None of a machine that does not run.
    */
   noted(machine: Machine, which: 'refused' | 'accepted'): Promise<readonly Noted[]>;
+  /** From now on, addresses of exactly these networks that belong to nobody lead nowhere, and never out. */
+  enclose(networks: readonly string[]): Promise<void>;
   inspect(name: string): Promise<Observation>;
   /** Stops the machine and removes everything made for it; resolves when nothing is left. */
   remove(name: string): Promise<void>;

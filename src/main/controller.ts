@@ -40,6 +40,7 @@ import { type Store, watchStore } from '../kube/store.ts';
 import { foreignPods, runForeign } from '../lifecycle/foreign.ts';
 import { runLifecycle } from '../lifecycle/lifecycle.ts';
 import { removeOrphans } from '../lifecycle/orphans.ts';
+import { runEnclosure } from '../network/enclosure.ts';
 import { runFilters } from '../network/filters.ts';
 import { runFollowers } from '../network/followers.ts';
 import { runRefusals } from '../network/refusals.ts';
@@ -178,6 +179,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     image,
   });
   const lifecycle = runLifecycle(life);
+  const enclosure = runEnclosure(shared);
   const filters = runFilters(shared);
   const refusals = runRefusals(shared);
   const followers = runFollowers({ ...shared, flowWatches: flowWatching });
@@ -196,6 +198,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       presence.stop(),
       scheduler.stop(),
       lifecycle.stop(),
+      enclosure.stop(),
       filters.stop(),
       refusals.stop(),
       followers.stop(),

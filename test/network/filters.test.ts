@@ -15,7 +15,7 @@ import {
   pods,
   securityGroups,
 } from '../../src/api/resources.ts';
-import { attach } from '../../src/compute/local/router.ts';
+import { attach, enclosed } from '../../src/compute/local/router.ts';
 import { openFirewall } from '../../src/core/firewall/open.ts';
 import type { ShownFlow } from '../../src/core/flows/follow.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
@@ -26,6 +26,7 @@ import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient, orNothing } from '../../src/kube/client.ts';
 import { eventRecorder } from '../../src/kube/events.ts';
 import { watchStore } from '../../src/kube/store.ts';
+import { runEnclosure } from '../../src/network/enclosure.ts';
 import { runFilters } from '../../src/network/filters.ts';
 import { runFollowers } from '../../src/network/followers.ts';
 import { runRefusals } from '../../src/network/refusals.ts';
@@ -61,7 +62,7 @@ let controller: { stop(): Promise<void> } | undefined;
 /** How much later it is for the controller than it really is, in milliseconds. */
 let ahead = 0;
 
-/** The part of the controller that keeps filters, as src/main/controller.ts runs it. */
+/** The part of the controller that keeps filters and networks, as src/main/controller.ts runs it. */
 const startController = async (): Promise<{ stop(): Promise<void> }> => {
   const stores = { ...firewallStores(client, log), flowWatches: watchStore(client, flowWatches, { log }) };
   await Promise.all(Object.values(stores).map(({ synced }) => synced));
@@ -73,12 +74,13 @@ const startController = async (): Promise<{ stop(): Promise<void> }> => {
     log,
     now: () => new Date(Date.now() + ahead),
   };
+  const enclosure = runEnclosure(context);
   const filters = runFilters(context);
   const refusals = runRefusals(context);
   const followers = runFollowers(context);
   return {
     stop: async () => {
-      await Promise.all([filters.stop(), refusals.stop(), followers.stop()]);
+      await Promise.all([enclosure.stop(), filters.stop(), refusals.stop(), followers.stop()]);
       for (const store of Object.values(stores)) store.stop();
     },
   };
@@ -154,6 +156,20 @@ it('a machine starts closed, and stays so while there is no Network', async () =
 it('opens as its group says, once the Network says which group that is', async () => {
   await client.create(networks, bareNetwork('cluster'));
   await untilReaches(true);
+});
+
+it('encloses the networks that the Network names, as they come and go', async () => {
+  const untilEnclosed = (...networks: readonly string[]) =>
+    until(async () => (await enclosed(place.router)).join() === networks.join(), {
+      limitMs: 20_000,
+      what: `the router to enclose ${networks.join()}`,
+    });
+  const setCidrs = (...cidrs: readonly string[]) =>
+    client.patch(networks, { name: 'cluster' }, { spec: { cidrs } }, { type: 'merge' });
+  await setCidrs('10.42.0.0/16', '10.43.0.0/16');
+  await untilEnclosed('10.42.0.0/16', '10.43.0.0/16');
+  await setCidrs('10.42.0.0/16', '10.44.0.0/16');
+  await untilEnclosed('10.42.0.0/16', '10.44.0.0/16');
 });
 
 it('follows a changed group and a policy', async () => {

@@ -4,7 +4,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { namespaces } from '../../src/cluster/plan.ts';
+import { namespaces, VPC_CIDR } from '../../src/cluster/plan.ts';
 import { uplinkName } from '../../src/compute/render/router.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
@@ -100,6 +100,22 @@ describe('a cluster with egress', () => {
     });
     expect(told).toMatchObject({ name: 'outside', from: HOST });
   });
+
+  it('sends out nothing of a network that is added while it runs, for as long as it is one', async () => {
+    const untilFetched = async (further: readonly string[], expected: string): Promise<void> => {
+      const patch = JSON.stringify({ spec: { cidrs: [VPC_CIDR, ...further] } });
+      await open.kubectl(['patch', 'network', 'cluster', '--type', 'merge', '-p', patch]);
+      await until(async () => (await fetched(open)).includes(expected), {
+        limitMs: 60_000,
+        what: `the pod to get ${expected}`,
+      });
+    };
+    try {
+      await untilFetched(['198.51.100.0/30'], 'nothing');
+    } finally {
+      await untilFetched([], 'outside');
+    }
+  }, 180_000);
 
   it('lets nothing in, not even where the host has a route to the pod', async () => {
     const { router, control } = namespaces(OPEN);

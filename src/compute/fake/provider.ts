@@ -81,6 +81,7 @@ export const fakeProvider = (directory: string, capacity: Capacity): Provider =>
     },
     noted: async ({ name }, which) =>
       (readFakeMachine(directory, name)?.[which] ?? []).map((one) => ({ ...one, last: new Date(one.last) })),
+    enclose: async () => {},
     inspect: async (name) => observe(readFakeMachine(directory, name)),
     remove: async (name) => rmSync(fakeMachineFile(directory, name), { force: true }),
     list: async () =>

@@ -26,7 +26,7 @@ import { notedAt } from './flows.ts';
 import { launch } from './launch.ts';
 import { machineNamespace, prepare, type Site } from './prepare.ts';
 import { processesOf } from './processes.ts';
-import { detach } from './router.ts';
+import { detach, enclose } from './router.ts';
 import { connectIn } from './socket.ts';
 import { watchStates } from './watch.ts';
 
@@ -142,6 +142,8 @@ export const localProvider = (options: LocalOptions): Provider => {
       const { state } = await inspect(name);
       return state === 'running' ? notedAt(namespaceOf(name), which, placement.address, new Date()) : [];
     },
+
+    enclose: (networks) => enclose(router, networks),
 
     remove: async (name) => {
       const directory = at(name);

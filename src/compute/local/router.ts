@@ -5,6 +5,7 @@
  * place where this kernel can filter with connection tracking.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { parseNetwork } from '../../core/net/ipv4.ts';
 import { exec } from '../../host/exec.ts';
 import {
   addNamespace,
@@ -44,7 +45,7 @@ const hasLink = async (namespace: string, link: string): Promise<boolean> =>
 export interface Router {
   /** Its namespace. */
   readonly name: string;
-  /** The VPC's own network: what of it is attached to nothing leads nowhere, and never out. */
+  /** The VPC's primary network, enclosed from the first moment; `enclose` tells all of them. */
   readonly network: string;
   /** Whether there is a way out. */
   readonly egress: boolean;
@@ -68,8 +69,28 @@ export const createRouter = async (router: Router): Promise<void> => {
     'ipv6/conf/default/disable_ipv6': '1',
   });
   await inside(router.name, 'nft', ['-f', '-'], vpcRuleset());
-  await ipBatch(router.name, [`route replace unreachable ${router.network}`]);
+  await ipBatch(router.name, [nowhere(router.network)]);
   if (router.egress) await addUplink(router.name);
+};
+
+/** Leaves a network nowhere to lead to. Whatever is routed goes first, were it the very same network. */
+const nowhere = (network: string): string => `route replace unreachable ${network} metric 1000`;
+
+/** The networks that are enclosed, as ip(8) shows them: one of a single address without its prefix. */
+export const enclosed = async (router: string): Promise<readonly string[]> => {
+  const show = ['-n', router, '-4', '-j', 'route', 'show', 'type', 'unreachable'];
+  return (JSON.parse(await exec('ip', show)) as readonly { readonly dst: string }[]).map(({ dst }) => dst);
+};
+
+/**
+ * Encloses exactly these networks: what of them is attached to nothing leads nowhere, and never out. At no moment is
+ * one of them open that was enclosed before. IPv6 is not routed at all.
+ */
+export const enclose = async (router: string, networks: readonly string[]): Promise<void> => {
+  const own = networks.filter((network) => parseNetwork(network) !== undefined);
+  const kept = new Set(own.map((network) => network.replace(/\/32$/, '')));
+  const left = (await enclosed(router)).filter((network) => !kept.has(network));
+  await ipBatch(router, [...own.map(nowhere), ...left.map((network) => `route del unreachable ${network}`)]);
 };
 
 /** The one of the host's links that its default route leads to. @throws Error when there is none */
