@@ -15,4 +15,13 @@ export const Cidr = (description: string) =>
 
 /** The name of one of our objects. */
 export const Name = (description: string) =>
-  Type.String({ minLength: 1, maxLength: 253, pattern: '^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$', description });
+  Type.String({
+    minLength: 1,
+    maxLength: 253,
+    description,
+    ...rules({
+      rule: "self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",
+      message:
+        'must be the name of an object: lower-case letters, digits, - and ., with a letter or digit first and last',
+    }),
+  });

@@ -4,9 +4,12 @@ import { type Rule, rules } from './kind.ts';
 
 /** A protocol as rules of security groups name it (AWS "Security group rules"). */
 export const Protocol = Type.String({
-  maxLength: 4,
-  pattern: '^(tcp|udp|icmp|-1|[0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])$',
+  maxLength: 63,
   description: 'tcp, udp, icmp, a protocol number, or -1 for all of them.',
+  ...rules({
+    rule: "self in ['tcp', 'udp', 'icmp', '-1'] || (self.matches('^(0|[1-9][0-9]{0,2})$') && int(self) <= 255)",
+    message: 'must be tcp, udp or icmp in lower case, a protocol number from 0 to 255, or -1 for all of them',
+  }),
 });
 
 const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
@@ -22,8 +25,8 @@ export const Ports = Type.Optional(
   ),
 );
 
-/** For an object with the fields `protocol` and `ports`. */
+/** For an object with the fields `protocol` and `ports`. Of a name in upper case its own rule tells enough. */
 export const PORTS_OF_PROTOCOL: Rule = {
-  rule: "!has(self.ports) || self.protocol in ['tcp', 'udp', '6', '17']",
+  rule: "!has(self.ports) || self.protocol.lowerAscii() in ['tcp', 'udp', '6', '17']",
   message: 'only rules for tcp and udp have ports',
 };

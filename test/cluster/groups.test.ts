@@ -54,9 +54,17 @@ test.each([
   });
 });
 
-test.each([
-  ['no such protocol', ingress({ protocol: 'http', peers: [any] }), 'should match'],
-  ['a protocol above 255', ingress({ protocol: '256', peers: [any] }), 'should match'],
+const PROTOCOLS =
+  'must be tcp, udp or icmp in lower case, a protocol number from 0 to 255, or -1 for all of them';
+
+test.each<[string, SecurityGroup, string | RegExp]>([
+  ['no such protocol', ingress({ protocol: 'ipv6-icmp', peers: [any] }), PROTOCOLS],
+  ['a protocol above 255', ingress({ protocol: '256', peers: [any] }), PROTOCOLS],
+  [
+    'a protocol in upper case, and nothing else wrong',
+    ingress({ protocol: 'TCP', ports: { from: 80, to: 80 }, peers: [any] }),
+    new RegExp(`: spec\\.ingress\\[0\\]\\.protocol: Invalid value: "[^"]*": ${PROTOCOLS}$`),
+  ],
   [
     'ports of a protocol without',
     ingress({ protocol: 'icmp', ports: { from: 1, to: 2 }, peers: [any] }),
@@ -66,6 +74,11 @@ test.each([
     'ports the wrong way round',
     ingress({ protocol: 'tcp', ports: { from: 90, to: 80 }, peers: [any] }),
     'ports.from must not be above ports.to',
+  ],
+  [
+    'a peer that no group can be',
+    ingress({ protocol: 'tcp', peers: [{ group: 'Web' }] }),
+    'must be the name of an object: lower-case letters',
   ],
   ['no peer', ingress({ protocol: 'tcp', peers: [] }), 'should have at least 1 items'],
   ['an empty peer', ingress({ protocol: 'tcp', peers: [{}] }), 'a peer is exactly one of'],
