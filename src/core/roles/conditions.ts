@@ -68,27 +68,23 @@ const keyHolds = (operator: string, key: string, value: unknown, context: Reques
   return tests.some((test) => test?.(actual)) === NEGATED.test(bare) ? 'no' : 'yes';
 };
 
-/** What a member `Condition` comes to: whether all of it holds, and the first part that does not. */
-export interface Conditions {
+/** One part of a member `Condition`. */
+export interface Judged {
   readonly holds: Holds;
-  /** `ArnLike aws:SourceArn`, or what is there instead; empty when all of it holds. */
+  /** `ArnLike aws:SourceArn`, or what is there instead. */
   readonly where: string;
 }
 
-/** Judges a member `Condition`: all operators and all keys have to hold. What certainly fails outweighs the unknown. */
-export const judgeConditions = (condition: unknown, context: RequestContext): Conditions => {
-  if (condition === undefined) return { holds: 'yes', where: '' };
-  if (!isObject(condition)) return { holds: 'unknown', where: JSON.stringify(condition) };
-  const all = Object.entries(condition).flatMap(([name, keys]): readonly Conditions[] =>
+/** Judges a member `Condition`, part by part: all operators and all keys have to hold. */
+export const judgeConditions = (condition: unknown, context: RequestContext): readonly Judged[] => {
+  if (condition === undefined) return [];
+  if (!isObject(condition)) return [{ holds: 'unknown', where: JSON.stringify(condition) }];
+  return Object.entries(condition).flatMap(([name, keys]): readonly Judged[] =>
     isObject(keys) && Object.keys(keys).length > 0
       ? Object.entries(keys).map(([key, value]) => ({
           holds: keyHolds(name, key, value, context),
           where: `${name} ${key}`,
         }))
       : [{ holds: 'unknown', where: name }],
-  );
-  return (
-    all.find(({ holds }) => holds === 'no') ??
-    all.find(({ holds }) => holds === 'unknown') ?? { holds: 'yes', where: '' }
   );
 };

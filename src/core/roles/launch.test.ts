@@ -69,6 +69,10 @@ it('says what people can mend', () => {
   expect(roleProblem(profile(ROLE), facts({ roles: [role('b', 'cluster/c')] }))?.because).toBe(
     'PodExecutionRole b: no statement of its trust policy allows it: Condition ArnLike aws:SourceArn of statement 1 does not fit',
   );
+  const others = 'no statement of its trust policy allows it: Condition ArnLike aws:SourceArn of statement 1';
+  expect(roleProblem(profile(ROLE), facts({ roles: [role('b', 'x'), role('c', 'y')] }))?.because).toBe(
+    `PodExecutionRole b: ${others} does not fit; PodExecutionRole c: ${others} does not fit`,
+  );
   expect(roleProblem(profile(`${ROLE}-2`), facts({ roles: [role('b')] }))?.because).toBe(
     `there is no PodExecutionRole with the ARN ${ROLE}-2`,
   );

@@ -44,11 +44,11 @@ export const assumeProblem = (
     ['aws:sourcearn', profileArn(account, cluster, name, uid)],
     ['aws:sourceaccount', account.account],
   ]);
-  for (const { metadata, spec } of named) {
+  const problems = named.flatMap(({ metadata, spec }) => {
     const problem = distrust(spec.assumeRolePolicyDocument, context);
-    if (problem !== undefined) return `PodExecutionRole ${metadata.name}: ${problem}`;
-  }
-  return undefined;
+    return problem === undefined ? [] : [`PodExecutionRole ${metadata.name}: ${problem}`];
+  });
+  return problems.length === 0 ? undefined : problems.join('; ');
 };
 
 /** Why no profile can be made with the role, in the text of the original (§1.3); undefined when one can. */

@@ -144,13 +144,26 @@ describe('the reason', () => {
       'no statement of its trust policy allows it: Condition ArnLike aws:SourceArn of statement 1 does not fit',
     ],
     [
+      policy({
+        ...ALLOW,
+        Principal: { Service: 'ec2.amazonaws.com' },
+        Condition: { StringEquals: { 'aws:SourceAccount': '444455556666', 'sts:ExternalId': 'x' } },
+        Resource: '*',
+      }),
+      'no statement of its trust policy allows it: Principal of statement 1 does not fit, Condition StringEquals aws:SourceAccount of statement 1 does not fit, Condition StringEquals sts:ExternalId of statement 1 is not understood, Resource of statement 1 is not understood',
+    ],
+    [
+      policy({ ...ALLOW, Action: 'x:y' }, { ...ALLOW, Effect: 'Deny' }),
+      'statement 2 of its trust policy denies it; no statement of its trust policy allows it: Action of statement 1 does not fit',
+    ],
+    [
       policy({ ...ALLOW, Action: 'x:y' }, when({ Bool: { 'aws:SecureTransport': 'true' } }).Statement[0]),
       'no statement of its trust policy allows it: Action of statement 1 does not fit, Condition Bool aws:SecureTransport of statement 2 is not understood',
     ],
     [policy(ALLOW, { ...ALLOW, Effect: 'Deny' }), 'statement 2 of its trust policy denies it'],
     [
       policy({ ...ALLOW, Effect: 'Deny', Condition: { Odd: 1 } }),
-      'statement 1 of its trust policy may deny it: Condition Odd is not understood',
+      'its trust policy may deny it: Condition Odd of statement 1 is not understood; no statement of its trust policy allows it: there is none',
     ],
   ])('of %j', (document, reason) => {
     expect(distrust(document, CONTEXT)).toBe(reason);

@@ -41,26 +41,32 @@ const judgeAction = (action: unknown): Holds => {
   return isOrNot(texts.some((pattern) => compile(pattern.toLowerCase())(ACTION.toLowerCase())));
 };
 
-/** Whether a statement is about the request, and what decided that. */
-interface About {
-  readonly holds: Holds;
+/** Something in a statement that keeps it from being about the request, or may. */
+interface Miss {
+  readonly holds: Exclude<Holds, 'yes'>;
   readonly what: string;
 }
 
-const judgeStatement = (statement: JsonObject, context: RequestContext): About => {
-  const strange = Object.keys(statement).find((member) => !KNOWN.has(member));
-  const conditions = judgeConditions(statement['Condition'], context);
-  const parts: readonly About[] = [
+const missesOf = (statement: JsonObject, context: RequestContext): readonly Miss[] => {
+  const strange = Object.keys(statement).filter((member) => !KNOWN.has(member));
+  const parts: readonly { readonly holds: Holds; readonly what: string }[] = [
     { holds: judgePrincipal(statement['Principal']), what: 'Principal' },
     { holds: judgeAction(statement['Action']), what: 'Action' },
-    { holds: conditions.holds, what: `Condition ${conditions.where}` },
-    { holds: strange === undefined ? 'yes' : 'unknown', what: strange ?? '' },
+    ...judgeConditions(statement['Condition'], context).map(({ holds, where }) => ({
+      holds,
+      what: `Condition ${where}`,
+    })),
+    ...strange.map((what) => ({ holds: 'unknown' as const, what })),
   ];
-  return (
-    parts.find(({ holds }) => holds === 'no') ??
-    parts.find(({ holds }) => holds === 'unknown') ?? { holds: 'yes', what: '' }
-  );
+  return parts.filter((part): part is Miss => part.holds !== 'yes');
 };
+
+/** Whether a statement is about the request. What certainly does not fit outweighs the unknown. */
+const isAbout = (misses: readonly Miss[]): Holds =>
+  misses.some(({ holds }) => holds === 'no') ? 'no' : misses.length > 0 ? 'unknown' : 'yes';
+
+const inWords = ({ what, holds }: Miss, number: number): string =>
+  `${what} of statement ${number} ${holds === 'no' ? 'does not fit' : 'is not understood'}`;
 
 const statementsOf = (document: unknown): readonly JsonObject[] | undefined => {
   if (!isObject(document) || !VERSIONS.includes(document['Version'])) return undefined;
@@ -72,29 +78,29 @@ const statementsOf = (document: unknown): readonly JsonObject[] | undefined => {
 };
 
 /**
- * Why the service may not take the role; undefined when it may. One sentence for people.
+ * Why the service may not take the role, with all that is wrong; undefined when it may. One sentence for people.
  * @param document the trust policy as JSON has it
  * @param context the request's keys: `aws:sourcearn` and `aws:sourceaccount`
  */
 export const distrust = (document: unknown, context: RequestContext): string | undefined => {
   const statements = statementsOf(document);
   if (statements === undefined) return 'its trust policy is no policy document';
-  const judged = statements.map((statement, index) => ({
-    ...judgeStatement(statement, context),
-    denies: statement['Effect'] === 'Deny',
-    number: index + 1,
-  }));
-  const denial = judged.find(({ denies, holds }) => denies && holds !== 'no');
-  if (denial !== undefined)
-    return denial.holds === 'yes'
-      ? `statement ${denial.number} of its trust policy denies it`
-      : `statement ${denial.number} of its trust policy may deny it: ${denial.what} is not understood`;
-  if (judged.some(({ denies, holds }) => !denies && holds === 'yes')) return undefined;
-  const misses = judged
-    .filter(({ denies }) => !denies)
-    .map(
-      ({ number, what, holds }) =>
-        `${what} of statement ${number} ${holds === 'no' ? 'does not fit' : 'is not understood'}`,
+  const judged = statements.map((statement, index) => {
+    const misses = missesOf(statement, context);
+    const words = misses.map((miss) => inWords(miss, index + 1));
+    return { denies: statement['Effect'] === 'Deny', about: isAbout(misses), words, number: index + 1 };
+  });
+  const denials = judged
+    .filter(({ denies, about }) => denies && about !== 'no')
+    .map(({ about, words, number }) =>
+      about === 'yes'
+        ? `statement ${number} of its trust policy denies it`
+        : `its trust policy may deny it: ${words.join(', ')}`,
     );
-  return `no statement of its trust policy allows it: ${misses.join(', ') || 'there is none'}`;
+  const allows = judged.filter(({ denies }) => !denies);
+  const reasons = allows.flatMap(({ words }) => words).join(', ') || 'there is none';
+  const refusals = allows.some(({ about }) => about === 'yes')
+    ? denials
+    : [...denials, `no statement of its trust policy allows it: ${reasons}`];
+  return refusals.length === 0 ? undefined : refusals.join('; ');
 };
