@@ -1,21 +1,25 @@
 import { describe, expect, it } from 'vitest';
-import { actionOf, backendsOf } from './actions.ts';
+import { actionsOf, servicesIn } from './actions.ts';
 import { conditionsOf } from './conditions.ts';
 
 const ALB = 'alb.ingress.kubernetes.io/';
 
-const ingress = (annotations: Record<string, string>) => ({
-  metadata: { namespace: 'shop', name: 'web', annotations },
-  spec: { defaultBackend: backend('use-annotation') },
-});
-
 const backend = (port: string) => ({ service: { name: 'special', port: { name: port } } });
 
+/** An Ingress with one backend. */
+const ingress = (annotations: Record<string, string>, port = 'use-annotation') => ({
+  metadata: { namespace: 'shop', name: 'web', annotations },
+  spec: { defaultBackend: backend(port) },
+});
+
+const onlyAction = (one: ReturnType<typeof ingress>) => {
+  const [outcome] = actionsOf(one).values();
+  if (outcome === undefined) throw new Error('the Ingress has no backend');
+  return outcome;
+};
+
 const action = (json: unknown) =>
-  actionOf(
-    ingress({ [`${ALB}actions.special`]: typeof json === 'string' ? json : JSON.stringify(json) }),
-    backend('use-annotation'),
-  );
+  onlyAction(ingress({ [`${ALB}actions.special`]: typeof json === 'string' ? json : JSON.stringify(json) }));
 
 const redirect = (config: object) =>
   action({ type: 'redirect', redirectConfig: { statusCode: 'HTTP_301', ...config } });
@@ -24,14 +28,14 @@ const forward = (...targetGroups: object[]) => action({ type: 'forward', forward
 
 describe('an action', () => {
   it('is to send requests to the Service, without an annotation', () => {
-    expect(actionOf(ingress({}), backend('web')).action).toEqual({
+    expect(onlyAction(ingress({}, 'web')).action).toEqual({
       kind: 'forward',
       to: [{ backend: backend('web'), share: 1 }],
     });
   });
 
   it('of a backend without its annotation answers 503, and says what is missing', () => {
-    const { action: answer, problem } = actionOf(ingress({}), backend('use-annotation'));
+    const { action: answer, problem } = onlyAction(ingress({}));
     expect(answer).toMatchObject({ kind: 'respond', status: 503, body: 'Backend action does not exist' });
     expect(problem).toContain(`${ALB}actions.special`);
   });
@@ -85,7 +89,7 @@ describe('an action', () => {
       to: services.map((one, index) => ({ backend: one, share: [20, 80, 1][index] })),
     });
     const json = JSON.stringify({ type: 'forward', forwardConfig: { targetGroups: groups } });
-    expect(backendsOf(ingress({ [`${ALB}actions.special`]: json }))).toEqual(services);
+    expect(servicesIn(actionsOf(ingress({ [`${ALB}actions.special`]: json })))).toEqual(services);
   });
 
   it.each([

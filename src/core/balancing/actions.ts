@@ -130,11 +130,8 @@ const lowered = (value: unknown): unknown => {
   );
 };
 
-/** What a backend of an Ingress does: what the annotation of its name says, or else it is a Service. */
-export const actionOf = ({ metadata }: StoredIngress, backend: IngressBackend): ActionOutcome => {
-  const { name = '', port } = backend.service ?? {};
-  if (port?.name !== USE_ANNOTATION)
-    return { action: { kind: 'forward', to: [{ backend, share: 1 }] }, problem: undefined };
+/** What the annotation says that is named as a backend is. */
+const annotated = ({ metadata }: StoredIngress, name: string): ActionOutcome => {
   const key = `${ALB_ACTIONS}${name}`;
   const text = metadata.annotations?.[key];
   if (text === undefined) return { action: NOWHERE, problem: `there is no annotation ${key}: write it` };
@@ -144,14 +141,30 @@ export const actionOf = ({ metadata }: StoredIngress, backend: IngressBackend): 
 };
 
 /** The backends that stand in an Ingress. */
-export const namedBackends = ({ spec }: StoredIngress): readonly IngressBackend[] => [
+const namedBackends = ({ spec }: StoredIngress): readonly IngressBackend[] => [
   ...(spec?.rules ?? []).flatMap(({ http }) => (http?.paths ?? []).map(({ backend }) => backend)),
   ...(spec?.defaultBackend === undefined ? [] : [spec.defaultBackend]),
 ];
 
-/** The Services that an Ingress sends requests to, as backends. */
-export const backendsOf = (ingress: StoredIngress): readonly IngressBackend[] =>
-  namedBackends(ingress).flatMap((backend) => {
-    const { action } = actionOf(ingress, backend);
-    return action.kind === 'forward' ? action.to.map((one) => one.backend) : [];
-  });
+/** What each of the backends that stand in an Ingress does. */
+export type Actions = ReadonlyMap<IngressBackend, ActionOutcome>;
+
+/** Reads what backends do: what the annotation of their name says, or else they are Services. */
+export const actionsOf = (ingress: StoredIngress): Actions => {
+  const known = new Map<string, ActionOutcome>();
+  const outcomeOf = (backend: IngressBackend): ActionOutcome => {
+    const { name = '', port } = backend.service ?? {};
+    if (port?.name !== USE_ANNOTATION)
+      return { action: { kind: 'forward', to: [{ backend, share: 1 }] }, problem: undefined };
+    const outcome = known.get(name) ?? annotated(ingress, name);
+    known.set(name, outcome);
+    return outcome;
+  };
+  return new Map(namedBackends(ingress).map((backend) => [backend, outcomeOf(backend)]));
+};
+
+/** The Services that requests are sent to, as backends. */
+export const servicesIn = (actions: Actions): readonly IngressBackend[] =>
+  [...actions.values()].flatMap(({ action }) =>
+    action.kind === 'forward' ? action.to.map(({ backend }) => backend) : [],
+  );

@@ -370,6 +370,25 @@ describe('an Ingress', () => {
     expect([...gates.values()]).toEqual(['ingress:shop:web:a:80']);
   });
 
+  it('reads what its backends do once, however many there are of a name, and on however many ports', () => {
+    const to404 = '{"type":"fixed-response","fixedResponseConfig":{"statusCode":"404"}}';
+    const rules = ['/a', '/b'].map((path): Path => ['Prefix', path, 'none:use-annotation']);
+    const one = ingress('web', rules, { [`${ALB}listen-ports`]: '[{"HTTP": 80}, {"HTTP": 8080}]' });
+    let reads = 0;
+    const counted = Object.defineProperty(one.metadata.annotations ?? {}, `${ALB}actions.none`, {
+      get: () => {
+        reads += 1;
+        return to404;
+      },
+    });
+    const all = built({
+      kind: 'Ingress',
+      ingresses: [{ ...one, metadata: { ...one.metadata, annotations: counted } }],
+    });
+    const port = ['* prefix /a 404', '* prefix /b 404', 'otherwise 404'];
+    expect([routes(all), reads]).toEqual([[...port, ...port], 1]);
+  });
+
   it('leaves out a path with control characters', () => {
     const one = ingress('web', [['ImplementationSpecific', '/a\n    use_backend b', 'a']]);
     const { listeners, problems } = built({ kind: 'Ingress', ingresses: [one] }, services);

@@ -2,7 +2,7 @@
 import type { PodCondition } from 'kubernetes-types/core/v1.js';
 import type { PatchOperation } from '../json-patch.ts';
 import type { Pod } from '../pod.ts';
-import { backendsOf } from './actions.ts';
+import { actionsOf, servicesIn } from './actions.ts';
 import { GATE_PREFIX } from './annotations.ts';
 import { hasBalancer, type StoredIngress, type StoredService, serviceClaim } from './claims.ts';
 import { type PoolSpec, poolOfBackend, poolsOfService, type Services } from './pools.ts';
@@ -61,7 +61,7 @@ const poolsFor = (
     ...services.filter((one) => hasBalancer(one) && serviceClaim(one) === 'ip').flatMap(poolsOfService),
     ...ingresses
       .filter(hasBalancer)
-      .flatMap((one) => backendsOf(one).map((backend) => poolOfBackend(one, backend, find))),
+      .flatMap((one) => servicesIn(actionsOf(one)).map((backend) => poolOfBackend(one, backend, find))),
   ];
   return outcomes.flatMap(({ pool }) => (pool !== undefined && selects(pool.service, labels) ? [pool] : []));
 };

@@ -1,5 +1,5 @@
 /** Listeners and pools of the Ingresses that share an address. */
-import { actionOf, backendsOf, namedBackends, stayingRedirect } from './actions.ts';
+import { type Actions, actionsOf, NOWHERE, servicesIn, stayingRedirect } from './actions.ts';
 import {
   asksForClientCertificates,
   certificatesOf,
@@ -65,10 +65,13 @@ const redirecting = (port: number): Routes => ({
   otherwise: { ...stayingRedirect(301), scheme: 'https', port },
 });
 
+/** What the backends of all Ingresses do, read once for all ports. */
+type ActionsByIngress = ReadonlyMap<StoredIngress, Actions>;
+
 const resolver =
-  (services: Services, { port, protocol }: ListenPort): Resolve =>
+  (actions: ActionsByIngress, services: Services, { port, protocol }: ListenPort): Resolve =>
   (ingress, backend): Action => {
-    const { action } = actionOf(ingress, backend);
+    const action = actions.get(ingress)?.get(backend)?.action ?? NOWHERE;
     switch (action.kind) {
       case 'respond':
         return action;
@@ -84,9 +87,8 @@ const resolver =
     }
   };
 
-const actionProblems = (ingress: StoredIngress): readonly Problem[] =>
-  namedBackends(ingress).flatMap((backend) => {
-    const { problem } = actionOf(ingress, backend);
+const actionProblems = ([ingress, actions]: readonly [StoredIngress, Actions]): readonly Problem[] =>
+  [...actions.values()].flatMap(({ problem }) => {
     const origin = originOf('Ingress', ingress);
     return problem === undefined
       ? []
@@ -101,14 +103,15 @@ export const partsOfIngresses = (
 ): Parts => {
   const ordered = inOrder(ingresses);
   const { ports, redirect, problems: wrong } = listenPorts(ordered);
+  const actions: ActionsByIngress = new Map(ordered.map((ingress) => [ingress, actionsOf(ingress)]));
   // Also of an Ingress that listens nowhere: pods may have gates for its pools, and wait for them.
-  const outcomes = ordered.flatMap((ingress) =>
-    backendsOf(ingress).map((backend) => poolOfBackend(ingress, backend, services)),
+  const outcomes = [...actions].flatMap(([ingress, own]) =>
+    servicesIn(own).map((backend) => poolOfBackend(ingress, backend, services)),
   );
   const specs = new Map<string, PoolSpec>();
   for (const { pool } of outcomes) if (pool !== undefined) specs.set(pool.name, pool);
   const listenings = ports.map((one): Listening => {
-    const { problems, ...rules } = routesOf(one.ingresses, resolver(services, one));
+    const { problems, ...rules } = routesOf(one.ingresses, resolver(actions, services, one));
     const redirects = redirect !== undefined && one.protocol === 'HTTP';
     const listening = listenerOf(one, address, redirects ? redirecting(redirect) : rules, secrets);
     return { ...listening, problems: [...problems, ...listening.problems] };
@@ -121,7 +124,7 @@ export const partsOfIngresses = (
       ...ordered.flatMap(groupProblems),
       ...ordered.flatMap(unheededOfIngress),
       ...[...specs.values()].flatMap(({ service }) => unheededOfBackend(service)),
-      ...ordered.flatMap(actionProblems),
+      ...[...actions].flatMap(actionProblems),
       ...outcomes.flatMap(({ problems }) => problems),
       ...listenings.flatMap(({ problems }) => problems),
     ],
