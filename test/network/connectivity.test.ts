@@ -1,13 +1,12 @@
 /** The connectivity suite on real namespaces, filters and packets, without guests. */
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { attach } from '../../src/compute/local/router.ts';
 import { firewallOf } from '../../src/core/firewall/compile.ts';
 import type { Firewall } from '../../src/core/firewall/firewall.ts';
 import { type Objects, worldOf } from '../../src/core/firewall/world.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
 import type { Pod } from '../../src/core/pod.ts';
-import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
+import { inNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
 import {
@@ -140,8 +139,7 @@ beforeAll(async () => {
   place = await barePlace(CLUSTER);
   for (const party of OTHERS) {
     const namespace = otherNamespace(party);
-    await addNamespace(namespace);
-    await attach({ router: place.router, namespace, address: ADDRESSES[party] });
+    await place.join(namespace, ADDRESSES[party]);
     await serve(namespace, HTTP, UDP);
   }
   const guest = [agnhost, 'netexec', `--http-port=${HTTP}`, `--udp-port=${UDP}`] as const;
@@ -158,7 +156,6 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const pidFile of daemons) await stopDaemon(pidFile);
   for (const made of machines.values()) await made.remove();
-  for (const party of OTHERS) await removeNamespace(otherNamespace(party));
   await place.end();
 }, 60_000);
 

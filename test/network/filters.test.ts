@@ -15,12 +15,11 @@ import {
   pods,
   securityGroups,
 } from '../../src/api/resources.ts';
-import { attach, enclosed } from '../../src/compute/local/router.ts';
+import { enclosed } from '../../src/compute/local/router.ts';
 import { openFirewall } from '../../src/core/firewall/open.ts';
 import type { ShownFlow } from '../../src/core/flows/follow.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
 import { microVMOf } from '../../src/core/machine/microvm.ts';
-import { addNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
 import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient, orNothing } from '../../src/kube/client.ts';
@@ -128,8 +127,7 @@ beforeAll(async () => {
   const { uid = '' } = pod.metadata;
   machine = { ...bareMachineOf('web', NS, ADDRESS), pod: { namespace: NS, name: 'web', uid } };
   bare = await bareMachine(machine, place, [agnhost, 'netexec', `--http-port=${PORT}`, '--udp-port=-1']);
-  await addNamespace(CLIENT);
-  await attach({ router: place.router, namespace: CLIENT, address: CLIENT_ADDRESS });
+  await place.join(CLIENT, CLIENT_ADDRESS);
   await until(async () => (await inside(bare.pod, `ss -Hltn sport = :${PORT}`)) !== '', {
     limitMs: 20_000,
     what: 'the pod to serve',
@@ -141,7 +139,6 @@ afterAll(async () => {
   await client?.close();
   await server?.stop();
   await bare?.remove();
-  await removeNamespace(CLIENT);
   await place?.end();
 }, 60_000);
 

@@ -7,11 +7,9 @@ import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { definitionOf, KINDS } from '../../src/api/crds.ts';
 import { microVMs, namespaces, networks, pods, securityGroups } from '../../src/api/resources.ts';
-import { attach } from '../../src/compute/local/router.ts';
 import type { Machine } from '../../src/core/machine/machine.ts';
 import { microVMOf } from '../../src/core/machine/microvm.ts';
 import { API_VERSION } from '../../src/core/names.ts';
-import { addNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { until } from '../../src/host/wait.ts';
 import { applyManifests } from '../../src/kube/apply.ts';
 import { KubeClient } from '../../src/kube/client.ts';
@@ -98,10 +96,7 @@ beforeAll(async () => {
   });
   await client.create(networks, bareNetwork('cluster'));
   place = await barePlace('killed');
-  for (const [namespace, address] of Object.entries(CLIENTS)) {
-    await addNamespace(namespace);
-    await attach({ router: place.router, namespace, address });
-  }
+  for (const [namespace, address] of Object.entries(CLIENTS)) await place.join(namespace, address);
   web = await machineWith('web', WEB);
 }, 120_000);
 
@@ -111,7 +106,6 @@ afterAll(async () => {
   await server?.stop();
   for (const one of servers) await one.kill();
   for (const one of made) await one.remove();
-  for (const namespace of Object.keys(CLIENTS)) await removeNamespace(namespace);
   await place?.end();
 }, 60_000);
 

@@ -3,11 +3,9 @@
  * with a list of a thousand networks. The kernel takes it as a whole, and does what it says.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { attach } from '../../src/compute/local/router.ts';
 import { firewallOf } from '../../src/core/firewall/compile.ts';
 import type { Firewall } from '../../src/core/firewall/firewall.ts';
 import { type GroupRule, worldOf } from '../../src/core/firewall/world.ts';
-import { addNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { type Beside, serverIn } from '../support/balanced.ts';
 import {
   type BareMachine,
@@ -74,14 +72,12 @@ beforeAll(async () => {
   place = await barePlace('largest');
   bare = await bareMachine(machine, place, ['sleep', 'infinity']);
   server = await serverIn(bare.pod, ADDRESS, 'web');
-  await addNamespace(CLIENT);
-  await attach({ router: place.router, namespace: CLIENT, address: CLIENT_ADDRESS });
+  await place.join(CLIENT, CLIENT_ADDRESS);
 }, 60_000);
 
 afterAll(async () => {
   await server?.kill();
   await bare?.remove();
-  await removeNamespace(CLIENT);
   await place?.end();
 }, 60_000);
 

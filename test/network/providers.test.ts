@@ -4,10 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fakeProvider, readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provider.ts';
 import { machineDirectory } from '../../src/compute/local/directory.ts';
-import { attach } from '../../src/compute/local/router.ts';
 import { judge } from '../../src/core/firewall/judge.ts';
 import { parseAddress } from '../../src/core/net/ipv4.ts';
-import { addNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { stopDaemon } from '../../src/host/process.ts';
 import { type FilteredPlace, providerFilters } from '../suites/provider-filters.ts';
 import { type Beside, serverIn } from '../support/balanced.ts';
@@ -53,8 +51,7 @@ providerFilters(
 const local = async (): Promise<FilteredPlace> => {
   const place = await barePlace('filtered');
   const client = `${place.cluster}-client`;
-  await addNamespace(client);
-  await attach({ router: place.router, namespace: client, address: PEER });
+  await place.join(client, PEER);
   const made = new Map<string, { readonly machine: BareMachine; readonly server: Beside }>();
   const remove = async (name: string): Promise<void> => {
     await made.get(name)?.server.kill();
@@ -77,7 +74,6 @@ const local = async (): Promise<FilteredPlace> => {
     },
     end: async () => {
       for (const name of made.keys()) await remove(name);
-      await removeNamespace(client);
       await place.end();
     },
   };

@@ -101,7 +101,9 @@ export interface BareSite {
 /** A router of their own, and a provider that filters them. */
 export interface BarePlace extends BareSite {
   readonly provider: Provider;
-  /** Removes the router and the directory, once the machines are gone. */
+  /** Makes a namespace with that address behind the router, for whoever is no machine. */
+  join(namespace: string, address: string): Promise<void>;
+  /** Removes the router, what joined it and the directory, once the machines are gone. */
   end(): Promise<void>;
 }
 
@@ -119,10 +121,17 @@ export const barePlace = async (cluster: string): Promise<BarePlace> => {
     directory: mkdtempSync(join(tmpdir(), `cloister-${cluster}-`)),
   };
   await createRouter({ name: site.router, network: VPC_CIDR, egress: false });
+  const joined: string[] = [];
   return {
     ...site,
     provider: bareProvider(site),
+    join: async (namespace, address) => {
+      joined.push(namespace);
+      await addNamespace(namespace);
+      await attach({ router: site.router, namespace, address });
+    },
     end: async () => {
+      for (const namespace of joined) await removeNamespace(namespace);
       await removeRouter(site.router);
       rmSync(site.directory, { recursive: true });
     },
