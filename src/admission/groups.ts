@@ -3,12 +3,7 @@
  * spec/fargate.md §6.1, with their texts.
  */
 import type { Logger } from 'pino';
-import {
-  type MutatingWebhookConfiguration,
-  type ServiceAccount,
-  securityGroupPolicies,
-  serviceAccounts,
-} from '../api/resources.ts';
+import { type MutatingWebhookConfiguration, securityGroupPolicies } from '../api/resources.ts';
 import type { SecurityGroupPolicy } from '../api/security-group-policy.ts';
 import { carries, groupsPatch, sameGroups } from '../core/groups/annotation.ts';
 import {
@@ -20,15 +15,16 @@ import {
 } from '../core/groups/policies.ts';
 import { UPSTREAM_GROUPS_WEBHOOK } from '../core/names.ts';
 import type { Pod } from '../core/pod.ts';
-import { type KubeClient, orNone, orNothing } from '../kube/client.ts';
+import { type KubeClient, orNone } from '../kube/client.ts';
 import type { Store } from '../kube/store.ts';
+import type { Account } from './accounts.ts';
 import { type AdmissionRequest, type Answer, refuse } from './review.ts';
 
 /** Where security groups come from. */
 export interface GroupSources {
   /** Policies of a namespace; none where their kind does not exist. */
   readonly policies: (namespace: string) => Promise<readonly SecurityGroupPolicy[]>;
-  readonly account: (namespace: string, name: string) => Promise<ServiceAccount | undefined>;
+  readonly account: Account;
   /** Whether the upstream webhooks are installed: they alone give groups then. */
   readonly elsewhere: () => boolean;
 }
@@ -36,16 +32,16 @@ export interface GroupSources {
 /** What `groupSources` reads. */
 export interface GroupStores {
   readonly client: KubeClient;
-  readonly accounts: Pick<Store<ServiceAccount>, 'get'>;
+  readonly account: Account;
   readonly groupWebhooks: Pick<Store<MutatingWebhookConfiguration>, 'get'>;
   /** May never be synced: its kind can be removed. The API server is asked in its place until then. */
   readonly groupPolicies: Pick<Store<SecurityGroupPolicy>, 'list' | 'synced'>;
 }
 
-/** Sources from stores. An account that the watch has not brought yet is asked for. */
+/** Sources from stores. */
 export const groupSources = ({
   client,
-  accounts,
+  account,
   groupWebhooks,
   groupPolicies,
 }: GroupStores): GroupSources => {
@@ -59,8 +55,7 @@ export const groupSources = ({
       synced
         ? groupPolicies.list().filter(({ metadata }) => metadata.namespace === namespace)
         : orNone(client.list(securityGroupPolicies, { namespace })),
-    account: async (namespace, name) =>
-      accounts.get(`${namespace}/${name}`) ?? orNothing(client.get(serviceAccounts, { namespace, name })),
+    account,
     elsewhere: () => groupWebhooks.get(UPSTREAM_GROUPS_WEBHOOK) !== undefined,
   };
 };

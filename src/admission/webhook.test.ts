@@ -10,7 +10,8 @@ import type { MicroVM } from '../api/micro-vm.ts';
 import type { ServiceAccount } from '../api/resources.ts';
 import type { Subnet } from '../api/subnet.ts';
 import type { Places } from '../core/placement/subnets.ts';
-import { until } from '../host/wait.ts';
+import { ApiError, type KubeClient } from '../kube/client.ts';
+import { accountFrom } from './accounts.ts';
 import { identitiesFrom } from './identities.ts';
 import { profileReviewer } from './profiles.ts';
 import { admissionServer } from './webhook.ts';
@@ -50,14 +51,16 @@ const account = (name: string, annotations?: Record<string, string>): ServiceAcc
 });
 const READER = account('reader', { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::111122223333:role/reader' });
 
-/** Service accounts as a watch brings them. */
+/** Service accounts as a watch has brought them, and one more as the API server has them. */
 const accounts = new Map([READER, account('default')].map((one) => [`prod/${one.metadata.name}`, one]));
-const watching = new Set<(key: string, now: ServiceAccount | undefined, before: undefined) => void>();
-const arrives = (one: ServiceAccount): void => {
-  const key = `prod/${one.metadata.name}`;
-  accounts.set(key, one);
-  for (const listener of watching) listener(key, one, undefined);
-};
+const stored = new Map([...accounts, ['prod/new', account('new', READER.metadata.annotations)]]);
+const apiServer = {
+  get: async (_: unknown, { namespace, name }: { readonly namespace?: string; readonly name: string }) => {
+    const found = stored.get(`${namespace}/${name}`);
+    if (found === undefined) throw new ApiError('GET', { status: 404, reason: 'NotFound' });
+    return found;
+  },
+} as unknown as KubeClient;
 
 /** A machine of profile `open`. */
 const MACHINE: MicroVM = {
@@ -86,13 +89,7 @@ beforeAll(async () => {
     subnets: () => SUBNETS,
     maxProfiles: 3,
     identities: identitiesFrom({
-      accounts: {
-        get: (key) => accounts.get(key),
-        onChange: (listener) => {
-          watching.add(listener);
-          return () => watching.delete(listener);
-        },
-      },
+      account: accountFrom(apiServer, { get: (key) => accounts.get(key) }),
       webhooks: { get: (name) => (state.elsewhere ? { metadata: { name } } : undefined) },
       defaults: { regionalSts: true },
     }),
@@ -201,19 +198,14 @@ describe('POST /mutate', () => {
     expect(patchOf(body)).toHaveLength(operations);
   });
 
-  it('waits a moment for a service account that is just being made, and then does without', async () => {
+  it.each([
+    ['asks for one that no watch has brought yet', 'new', 7],
+    ['does without one that does not exist', 'never', 5],
+  ])('a service account: %s', async (_, serviceAccountName, operations) => {
     state.profiles = [profile('prod')];
     state.elsewhere = false;
-    const asked = post('/mutate', review({ ...POD, spec: { ...POD.spec, serviceAccountName: 'new' } }));
-    await until(() => watching.size > 0, { limitMs: 5_000, what: 'the review to wait', everyMs: 1 });
-    arrives(account('new', READER.metadata.annotations));
-    expect(patchOf((await asked).body)).toHaveLength(7);
-    const without = await post(
-      '/mutate',
-      review({ ...POD, spec: { ...POD.spec, serviceAccountName: 'never' } }),
-    );
-    expect(patchOf(without.body)).toHaveLength(5);
-    expect(watching.size).toBe(0);
+    const { body } = await post('/mutate', review({ ...POD, spec: { ...POD.spec, serviceAccountName } }));
+    expect(patchOf(body)).toHaveLength(operations);
   });
 
   it('looks at creations only', async () => {

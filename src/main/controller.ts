@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Logger, pino } from 'pino';
+import { accountFrom } from '../admission/accounts.ts';
 import { groupSources } from '../admission/groups.ts';
 import { identitiesFrom } from '../admission/identities.ts';
 import { announce } from '../admission/presence.ts';
@@ -121,6 +122,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
 
   const { address, port, certificate, key } = config.webhook;
   const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+  const account = accountFrom(client, stores.accounts);
   const admission = admissionServer({
     // A profile that is being deleted takes no more pods.
     profiles: () => stores.profiles.list().filter(({ metadata }) => metadata.deletionTimestamp === undefined),
@@ -131,8 +133,12 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     ...(owner && { roles: async () => ({ ...owner, roles: await client.list(podExecutionRoles) }) }),
     maxProfiles: config.maxProfiles ?? LIMITS.profiles,
     microVM: (name) => stores.microVMs.get(name),
-    identities: identitiesFrom({ ...stores, defaults: { region: config.region, regionalSts: true } }),
-    groups: groupSources({ client, ...stores, groupPolicies }),
+    identities: identitiesFrom({
+      ...stores,
+      account,
+      defaults: { region: config.region, regionalSts: true },
+    }),
+    groups: groupSources({ client, ...stores, account, groupPolicies }),
     // Deletions are rare and cannot be undone: rules are read as they are now.
     dependents: async () => ({
       machines: stores.microVMs.list(),
