@@ -15,7 +15,7 @@ import { API_VERSION } from '../../src/core/names.ts';
 import type { PodSpec } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { untilLive } from '../../src/tool/ready.ts';
-import { ensureFargate, podIn, startProduct, type TestProduct } from '../support/product.ts';
+import { ensureFargate, podIn, startProduct, type TestProduct, untilUsable } from '../support/product.ts';
 
 /** Comes before the other profiles, all of which match its pods. */
 const NS = 'cases';
@@ -82,16 +82,6 @@ const createProfile = async (name: string, spec: { subnets?: string[]; podExecut
   await untilLive(client, name);
 };
 
-/** Waits until the scheduler knows what the subnet is like. */
-const untilUsable = (name: string, usable: 'True' | 'False') =>
-  until(
-    async () => {
-      const { conditions } = (await product.client.get(subnets, { name })).status ?? {};
-      return conditions?.some(({ type, status }) => type === 'Usable' && status === usable);
-    },
-    { limitMs: 30_000, what: `the scheduler to know the subnet ${name}: Usable=${usable}` },
-  );
-
 const createSubnet = async (name: string, zone: string) => {
   await product.client.create(subnets, {
     apiVersion: API_VERSION,
@@ -99,7 +89,7 @@ const createSubnet = async (name: string, zone: string) => {
     metadata: { name },
     spec: { cidr: '10.9.0.0/24', zone, type: 'private' },
   });
-  await untilUsable(name, 'True');
+  await untilUsable(product.client, name, 'True');
 };
 
 /** A pod for the profile of its name. */
@@ -129,10 +119,14 @@ describe('a pod', { timeout: 60_000 }, () => {
 
   it('whose node did not join is told that it is tried again', async () => {
     const { uid } = (await product.client.get(pods, { namespace: NS, name: 'blocked' })).metadata;
-    const machine = await until(async () => readFakeMachine(product.machines, `vm-${uid}`), {
-      limitMs: 30_000,
-      what: 'the machine to be launched',
-    });
+    // Fed: from then on the product writes its file no more.
+    const machine = await until(
+      () => {
+        const found = readFakeMachine(product.machines, `vm-${uid}`);
+        return found?.seeded ? found : undefined;
+      },
+      { limitMs: 30_000, what: 'the machine to be launched and fed' },
+    );
     writeFakeMachine(product.machines, { ...machine, state: 'dead', reason: 'its kernel panicked' });
     await announced('blocked', `Pod provisioning timed out (will retry) for pod: ${NS}/blocked`);
   });
@@ -195,7 +189,7 @@ describe('a pod', { timeout: 60_000 }, () => {
   it('whose availability zone is not supported is told so', async () => {
     const { client } = product;
     await client.patch(subnets, { name: 'edge' }, { spec: { zoneType: 'outpost' } }, { type: 'merge' });
-    await untilUsable('edge', 'False');
+    await untilUsable(client, 'edge', 'False');
     await createPod('elsewhere');
     await told('elsewhere', 'Fargate is not supported in the requested availability zone: ca-central-1d');
   });

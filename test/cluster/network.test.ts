@@ -15,7 +15,7 @@ import {
   subnets,
   type TokenRequest,
 } from '../../src/api/resources.ts';
-import { readFakeMachine, writeFakeMachine } from '../../src/compute/fake/provider.ts';
+import { writeFakeMachine } from '../../src/compute/fake/provider.ts';
 import type { ShownFlow } from '../../src/core/flows/follow.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import { parseAddress } from '../../src/core/net/ipv4.ts';
@@ -23,7 +23,14 @@ import { until } from '../../src/host/wait.ts';
 import { applyManifests, parseManifests } from '../../src/kube/apply.ts';
 import { installNetwork } from '../../src/tool/network.ts';
 import { cloister, startCloister } from '../support/cloister.ts';
-import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
+import {
+  ensureFargate,
+  podIn,
+  settledMachine,
+  startProduct,
+  type TestProduct,
+  untilPhase,
+} from '../support/product.ts';
 
 const NS = 'apps';
 let product: TestProduct;
@@ -120,8 +127,7 @@ describe('connections that were refused', () => {
     await client.create(pods, podIn(NS, 'db'));
     await untilPhase(client, NS, 'db', 'Running');
     const [name = ''] = product.machineNames();
-    const machine = readFakeMachine(machines, name);
-    if (machine === undefined) throw new Error(`there is no machine ${name}`);
+    const machine = await settledMachine(product, name);
     const peer = parseAddress('192.0.2.9') as number;
     const flow = { direction: 'ingress', peer, protocol: 6, port: 5432 } as const;
     const refused = { flow, packets: 3, last: new Date().toISOString() };
@@ -267,14 +273,14 @@ describe('subnets', () => {
     await profile({ subnets: ['tiny', 'more'] });
     const next = await untilPhase(client, NS, 'next', 'Running');
     expect(next.status?.podIP).toMatch(/^10\.42\.8\./);
+    await untilFree('more', 10, 'True');
     for (const { metadata } of await client.list(pods, { namespace: NS }))
       await client.delete(pods, { namespace: NS, name: metadata.name ?? '' });
-    await untilFree('tiny', 11, 'True');
   }, 120_000);
 
   it('of a profile share its pods', async () => {
     const { client } = product;
-    await until(() => product.machineNames().length === 0, { limitMs: 60_000, what: 'the machines to go' });
+    for (const subnet of ['tiny', 'more']) await untilFree(subnet, 11, 'True');
     const names = Array.from({ length: 6 }, (_, i) => `spread${i}`);
     for (const name of names) await client.create(pods, podIn(NS, name));
     const addresses = await Promise.all(

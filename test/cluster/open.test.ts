@@ -5,7 +5,14 @@ import { planAll } from '../../src/cli/plan.ts';
 import { liveSurroundings } from '../../src/cli/surroundings.ts';
 import type { Pod, PodSpec } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
-import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
+import {
+  ensureFargate,
+  podIn,
+  startProduct,
+  type TestProduct,
+  untilPhase,
+  untilUsable,
+} from '../support/product.ts';
 
 const NS = 'open';
 const ZONE = 'topology.kubernetes.io/zone';
@@ -30,6 +37,7 @@ beforeAll(async () => {
   });
   await client().patch(fargateProfiles, { name: NS }, { spec: { policy: POLICY } }, { type: 'merge' });
   // Admission and scheduler follow by their watches.
+  await untilUsable(client(), 'b', 'True');
   await until(
     async () => (await client().create(pods, podIn(NS, 'try'), { dryRun: true })).spec.priority === 0,
     { limitMs: 30_000, what: 'the policy to be live' },

@@ -29,6 +29,7 @@ import {
   census,
   ensureFargate,
   podIn,
+  settledMachine,
   startProduct,
   type TestProduct,
   untilPhase,
@@ -233,8 +234,7 @@ describe('a machine that dies', () => {
     const { client, machines } = product;
     await client.create(pods, podIn(NS, 'doomed'));
     const pod = await untilPhase(client, NS, 'doomed', 'Running');
-    const machine = readFakeMachine(machines, `vm-${pod.metadata.uid}`);
-    if (machine === undefined) throw new Error('the machine of a running pod has no file');
+    const machine = await settledMachine(product, `vm-${pod.metadata.uid}`);
     writeFakeMachine(machines, { ...machine, state: 'dead', reason: 'QEMU was ended by SIGKILL' });
     const failed = await untilPhase(client, NS, 'doomed', 'Failed');
     expect(failed.status).toMatchObject({

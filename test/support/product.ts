@@ -4,7 +4,7 @@
  */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { dump } from 'js-yaml';
 import { Agent, fetch } from 'undici';
 import {
@@ -16,6 +16,7 @@ import {
   securityGroups,
   subnets,
 } from '../../src/api/resources.ts';
+import { type FakeMachine, readFakeMachine } from '../../src/compute/fake/provider.ts';
 import type { Capacity } from '../../src/compute/provider.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import type { Pod } from '../../src/core/pod.ts';
@@ -192,7 +193,10 @@ export const startProduct = async (
       await apiServer.crash();
       await apiServer.restart();
     },
-    machineNames: () => readdirSync(machines).map((name) => name.replace(/\.json$/, '')),
+    machineNames: () =>
+      readdirSync(machines)
+        .filter((file) => file.endsWith('.json')) // and no file that is being written
+        .map((file) => basename(file, '.json')),
     kill: () => end(controller),
     limit: configure,
     start: async () => {
@@ -309,6 +313,16 @@ export const ensureGroups = async (client: KubeClient, ...names: readonly string
     });
 };
 
+/** Waits until the scheduler knows what a subnet is like. */
+export const untilUsable = (client: KubeClient, name: string, usable: 'True' | 'False'): Promise<unknown> =>
+  until(
+    async () => {
+      const { conditions } = (await client.get(subnets, { name })).status ?? {};
+      return conditions?.some(({ type, status }) => type === 'Usable' && status === usable);
+    },
+    { limitMs: 30_000, what: `the scheduler to know the subnet ${name}: Usable=${usable}` },
+  );
+
 /** A small pod. */
 export const podIn = (namespace: string, name: string, spec: Partial<Pod['spec']> = {}): Pod => ({
   apiVersion: 'v1',
@@ -330,6 +344,19 @@ export const untilPhase = (
       return pod.status?.phase === phase ? pod : undefined;
     },
     { limitMs: 60_000, what: `pod ${namespace}/${name} to be ${phase}` },
+  );
+
+/**
+ * Waits until a machine runs its pod under its cap, and gives it: from then on a test may write its file, which the
+ * product changes no more.
+ */
+export const settledMachine = ({ machines }: TestProduct, name: string): Promise<FakeMachine> =>
+  until(
+    () => {
+      const machine = readFakeMachine(machines, name);
+      return machine?.capped ? machine : undefined;
+    },
+    { limitMs: 30_000, what: `machine ${name} to be capped` },
   );
 
 /** What is left after pods and machines have settled: everything must match one to one. */

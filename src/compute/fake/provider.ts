@@ -2,16 +2,7 @@
  * Machines that are files: each is one JSON file in a directory, so they outlive a killed process as real
  * ones do. For thousands of machines in benchmarks and for fault tests; nothing runs in them.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  watch,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Firewall } from '../../core/firewall/firewall.ts';
 import type { Noted } from '../../core/flows/refused.ts';
@@ -44,8 +35,12 @@ const fakeMachineFile = (directory: string, name: string): string => join(direct
 
 /** Reads a machine's file; undefined when there is none. */
 export const readFakeMachine = (directory: string, name: string): FakeMachine | undefined => {
-  const file = fakeMachineFile(directory, name);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as FakeMachine) : undefined;
+  try {
+    return JSON.parse(readFileSync(fakeMachineFile(directory, name), 'utf8')) as FakeMachine;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw cause;
+  }
 };
 
 /** Writes a machine's file in one step, so that a killed writer leaves the old one. */
