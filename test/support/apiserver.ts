@@ -115,7 +115,10 @@ const apiServerArguments = async (
   ];
 };
 
-/** Ports that nobody listens on; all are taken at once, so that they differ. */
+/** Ports that were given before: who got one may not listen on it yet. */
+const given = new Set<number>();
+
+/** Ports that nobody listens on; all are taken at once, so that they differ, and none is given twice. */
 export const freePorts = async (count: number): Promise<readonly number[]> => {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
@@ -128,6 +131,8 @@ export const freePorts = async (count: number): Promise<readonly number[]> => {
     ),
   );
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  if (ports.some((port) => given.has(port))) return freePorts(count);
+  for (const port of ports) given.add(port);
   return ports;
 };
 
