@@ -21,7 +21,7 @@ const processesIn = async (namespace: string): Promise<readonly number[]> =>
  * Everything that runs for a cluster runs in one of its network namespaces, or in a process namespace that
  * ends with a process there. Nothing of it outlives the cluster, so nothing is asked to end gently.
  */
-const endProcesses = async (namespace: string): Promise<void> => {
+export const endProcesses = async (namespace: string): Promise<void> => {
   await until(
     async () => {
       const left = await processesIn(namespace);

@@ -1,6 +1,7 @@
 /** Clients in network namespaces, and namespaces of a run with tiny HTTP servers that stand for pods. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { VPC_CIDR } from '../../src/cluster/plan.ts';
+import { endProcesses } from '../../src/cluster/stop.ts';
 import { attach, createRouter, removeRouter } from '../../src/compute/local/router.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
@@ -43,8 +44,9 @@ module.request(url, { method, agent: false, signal: AbortSignal.timeout(8_000), 
 `;
 
 /**
- * Asks again and again, each time by a connection of its own, until it is told to stop; counts who answers. An
- * answer may take its time: a guest that others keep from computing is slow, and no request of it has failed.
+ * Asks again and again, each time by a connection of its own, until it is told to stop; counts who answers, and tells
+ * of each when it comes. An answer may take its time: a guest that others keep from computing is slow, and no request
+ * of it has failed.
  */
 const ASK_ON = `
 const [url, pause] = process.argv.slice(1);
@@ -54,7 +56,11 @@ let stopping = false;
 process.stdin.on('end', () => (stopping = true)).resume();
 const next = () => {
   if (stopping) return console.log(JSON.stringify(counts));
-  const note = (key) => { counts[key] = (counts[key] ?? 0) + 1; setTimeout(next, Number(pause)); };
+  const note = (key) => {
+    if (!(key in counts)) console.log(key);
+    counts[key] = (counts[key] ?? 0) + 1;
+    setTimeout(next, Number(pause));
+  };
   require('node:http').get(url, { agent: false, signal: AbortSignal.timeout(60_000) }, (response) => {
     let body = '';
     response.on('data', (chunk) => (body += chunk)).on('end', () => note(response.statusCode === 200 ? nameIn(body) : response.statusCode));
@@ -113,7 +119,8 @@ export interface Client {
   /** @param method default GET */
   ask(url: string, host?: string, method?: string): Promise<Answered>;
   /**
-   * Asks until it is finished, and then prints how often each name, status or error's code was the answer.
+   * Asks until it is finished, and then gives how often each name, status or error's code was the answer; prints each
+   * that is new.
    * @param pauseMs between two requests: a guest of a quarter vCPU shall be asked, not worn out. Default 2
    */
   askOn(url: string, pauseMs?: number): Beside;
@@ -152,7 +159,11 @@ export const serverIn = (namespace: string, address: string, name: string): Prom
 export const clientIn = (namespace: string | undefined): Client => ({
   ask: async (url, host = '', method = 'GET') =>
     JSON.parse(await exec(...command(namespace, ['-e', ASK, url, host, method]))) as Answered,
-  askOn: (url, pauseMs = 2) => beside(namespace, ASK_ON, [url, `${pauseMs}`]),
+  askOn: (url, pauseMs = 2) => {
+    const asking = beside(namespace, ASK_ON, [url, `${pauseMs}`]);
+    const finish = async () => (await asking.finish()).trim().split('\n').at(-1) ?? '';
+    return { ...asking, finish };
+  },
   hold: (url) => beside(namespace, HOLD, [url]),
 });
 
@@ -182,8 +193,7 @@ export const makeStage = async (name: string): Promise<Stage> => {
     ...clientIn(client),
     remove: async () => {
       for (const namespace of made) {
-        const pids = (await exec('ip', ['netns', 'pids', namespace])).trim().split('\n').filter(Boolean);
-        for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+        await endProcesses(namespace);
         await removeNamespace(namespace);
       }
       await removeRouter(router);
