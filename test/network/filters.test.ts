@@ -39,6 +39,7 @@ import {
   bareNetwork,
   barePlace,
   inside,
+  reaches,
 } from '../support/bare-machine.ts';
 import { counterAt } from '../support/filters.ts';
 import { component } from '../support/run.ts';
@@ -85,20 +86,11 @@ const startController = async (): Promise<{ stop(): Promise<void> }> => {
   };
 };
 
-/** Whether the client reaches the pod; a connection that is dropped must have been counted. */
-const reaches = async (): Promise<boolean> => {
-  const refused = () => counterAt(bare.outside, 'group-ingress');
-  const before = await refused();
-  const script = `${agnhost} connect --timeout=1s ${ADDRESS}:${PORT} 2>&1 || true`;
-  const said = await inside(CLIENT, script);
-  if (said === '') return true;
-  expect(said).toContain('TIMEOUT');
-  expect(await refused()).toBeGreaterThan(before);
-  return false;
-};
-const untilReaches = (expected: boolean): Promise<unknown> =>
-  until(async () => (await reaches()) === expected, {
-    limitMs: 20_000,
+/** Whether the client reaches the pod. */
+const isReached = (): Promise<boolean> => reaches(CLIENT, bare, PORT);
+const untilReached = (expected: boolean): Promise<unknown> =>
+  until(async () => (await isReached()) === expected, {
+    limitMs: 45_000, // a watch that was cut off is tried again within 30 s
     what: `the pod to be ${expected ? '' : 'un'}reachable`,
   });
 
@@ -143,16 +135,16 @@ afterAll(async () => {
 }, 60_000);
 
 it('a machine starts closed, and stays so while there is no Network', async () => {
-  expect(await reaches()).toBe(false);
+  expect(await isReached()).toBe(false);
   controller = await startController();
   await client.create(microVMs, microVMOf(machine));
   await client.create(securityGroups, group('cluster', '10.42.0.0/16'));
-  expect(await reaches()).toBe(false);
+  expect(await isReached()).toBe(false);
 });
 
 it('opens as its group says, once the Network says which group that is', async () => {
   await client.create(networks, bareNetwork('cluster'));
-  await untilReaches(true);
+  await untilReached(true);
 });
 
 it('encloses the networks that the Network names, as they come and go', async () => {
@@ -171,9 +163,9 @@ it('encloses the networks that the Network names, as they come and go', async ()
 
 it('follows a changed group and a policy', async () => {
   await setIngress('192.0.2.0/24');
-  await untilReaches(false);
+  await untilReached(false);
   await setIngress('10.42.0.0/16');
-  await untilReaches(true);
+  await untilReached(true);
   const policy = { metadata: { namespace: NS, name: 'deny' }, spec: { podSelector: {} } };
   await client.create(networkPolicies, policy);
   await until(
@@ -184,7 +176,7 @@ it('follows a changed group and a policy', async () => {
     { limitMs: 20_000, what: 'the policy to refuse something' },
   );
   await client.delete(networkPolicies, { namespace: NS, name: 'deny' });
-  await untilReaches(true);
+  await untilReached(true);
 });
 
 it('tells why it refused a connection, and who began it', async () => {
@@ -196,7 +188,7 @@ it('tells why it refused a connection, and who began it', async () => {
   const options = { type: 'merge', subresource: 'status' } as const;
   await client.patch(pods, { namespace: NS, name: peer.metadata.name ?? '' }, { status }, options);
   await setIngress('192.0.2.0/24');
-  await untilReaches(false);
+  await untilReached(false);
   const reason = `group cluster has no ingress rule for TCP ${PORT} from ${CLIENT_ADDRESS}`;
   const message = `Refused: ${reason} (pod ${NS}/client)`;
   const told = await until(
@@ -214,7 +206,7 @@ it('tells why it refused a connection, and who began it', async () => {
     by: 'group-ingress',
   });
   await setIngress('10.42.0.0/16');
-  await untilReaches(true);
+  await untilReached(true);
 });
 
 it('shows connections to those who follow them, for as long as they do', async () => {
@@ -234,7 +226,7 @@ it('shows connections to those who follow them, for as long as they do', async (
   await watch('web');
   const { seq } = await untilShown('a connection before', ({ verdict }) => verdict === 'accepted');
   const fresh = (flow: ShownFlow): boolean => flow.seq > seq && flow.peer === CLIENT_ADDRESS;
-  expect(await reaches()).toBe(true);
+  expect(await isReached()).toBe(true);
   const accepted = await untilShown('the connection', (flow) => fresh(flow) && flow.verdict === 'accepted');
   const common = { direction: 'ingress', peerPod: `${NS}/client`, protocol: 'TCP', port: PORT };
   expect(accepted).toMatchObject(common);
@@ -243,12 +235,12 @@ it('shows connections to those who follow them, for as long as they do', async (
   expect(begun).toMatchObject({ direction: 'egress', verdict: 'accepted' });
 
   await setIngress('192.0.2.0/24');
-  await untilReaches(false);
+  await untilReached(false);
   const refused = await untilShown('the refusal', (flow) => fresh(flow) && flow.verdict === 'refused');
   const reason = `group cluster has no ingress rule for TCP ${PORT} from ${CLIENT_ADDRESS}`;
   expect(refused).toMatchObject({ ...common, by: 'group-ingress', reason });
   await setIngress('10.42.0.0/16');
-  await untilReaches(true);
+  await untilReached(true);
 
   ahead += 61_000;
   await until(async () => (await orNothing(client.get(flowWatches, key))) === undefined, {
@@ -264,20 +256,20 @@ it('shows connections to those who follow them, for as long as they do', async (
 
 it('keeps its rules while the API server is away, and follows once it is back', async () => {
   await setIngress('192.0.2.0/24');
-  await untilReaches(false);
+  await untilReached(false);
   await server.crash();
-  expect(await reaches()).toBe(false);
+  expect(await isReached()).toBe(false);
   await server.restart();
   await setIngress('10.42.0.0/16');
-  await untilReaches(true);
-});
+  await untilReached(true);
+}, 120_000);
 
 it('keeps its rules while the controller is away, and has new ones when it comes back', async () => {
   await controller?.stop();
   await setIngress('192.0.2.0/24');
-  expect(await reaches()).toBe(true);
+  expect(await isReached()).toBe(true);
   controller = await startController();
-  await untilReaches(false);
+  await untilReached(false);
 });
 
 it('keeps its rules when the kernel refuses others, and says so on the pod', async () => {
@@ -286,7 +278,7 @@ it('keeps its rules when the kernel refuses others, and says so on the pod', asy
   const layer = { origins: ['x'], allows };
   const broken = { ...unspeakable, groups: { ingress: layer, egress: layer } };
   await expect(place.provider.filter(machine.name, broken)).rejects.toMatchObject({ kind: 'rules-refused' });
-  expect(await reaches()).toBe(false);
+  expect(await isReached()).toBe(false);
 
   await inside(bare.outside, 'nft delete table inet machine; nft add table inet machine');
   await inside(

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { VPC_CIDR } from '../../src/cluster/plan.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
+import { until } from '../../src/host/wait.ts';
 import { inside } from '../support/bare-machine.ts';
 import { type Witness, witness } from '../support/filters.ts';
 import { sendUdp } from '../support/frames.ts';
@@ -65,6 +66,10 @@ it('a host that forwarded nothing forwards nothing between its own networks', as
   own = await witness(HOST, 'own', { begun: 'ip saddr 198.51.100.2', host: 'ip saddr 203.0.113.1' });
   await inside(OUTSIDE, sendUdp(40_005, '203.0.113.2', 9));
   await inside(HOST, sendUdp(40_005, '203.0.113.2', 9));
+  await until(async () => ((await own.seen())['host'] ?? 0) > 0, {
+    limitMs: 10_000,
+    what: "the host's own packet to leave",
+  });
   expect(await own.seen()).toEqual({ begun: 0, host: 1 });
 }, 60_000);
 

@@ -531,8 +531,12 @@ export const connectivity = (place: () => Place, limitMs: number): void => {
         limitMs,
         what: `the connection to be refused by a ${by}`,
       });
+      const stopped = async (): Promise<void> => {
+        expect(await tried([no('a', 'tcp', HTTP, 'b')])).toEqual([false]);
+      };
+      await stopped(); // and what had arrived before is written by now
       const last = await answers();
-      expect(await tried([no('a', 'tcp', HTTP, 'b')])).toEqual([false]);
+      await stopped();
       expect(await answers()).toBe(last);
     };
 

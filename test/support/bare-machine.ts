@@ -22,6 +22,7 @@ import { NETWORK } from '../../src/core/net/network.ts';
 import { exec } from '../../src/host/exec.ts';
 import { addNamespace, inNamespace, ipBatch, removeNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
+import { until } from '../../src/host/wait.ts';
 import { counterAt } from './filters.ts';
 import { component } from './run.ts';
 
@@ -204,21 +205,25 @@ export const bareMachine = async (
 };
 
 /**
- * Whether a connection from a namespace to a machine's pod comes about; one that is dropped must have been counted as
- * refused by groups.
+ * Whether a connection from a namespace to a machine's pod comes about. One without an answer counts only when the
+ * machine has counted it as refused by groups; else it is tried again.
  */
 export const reaches = async (
   from: string,
-  { machine, outside }: BareMachine,
+  { machine, outside }: Pick<BareMachine, 'machine' | 'outside'>,
   port: number,
 ): Promise<boolean> => {
   const refused = () => counterAt(outside, 'group-ingress');
-  const before = await refused();
   const connect = `${component('agnhost')} connect --timeout=1s ${machine.placement.address}:${port}`;
-  const said = await inside(from, `${connect} 2>&1 || true`);
-  if (said === '') return true;
-  if (!said.includes('TIMEOUT')) throw new Error(`${connect} said: ${said}`);
-  if ((await refused()) === before)
-    throw new Error(`${connect} got no answer, and ${machine.name} refused nothing`);
-  return false;
+  const { reached } = await until(
+    async () => {
+      const before = await refused();
+      const said = await inside(from, `${connect} 2>&1 || true`);
+      if (said === '') return { reached: true };
+      if (!said.includes('TIMEOUT')) throw new Error(`it said: ${said}`);
+      return (await refused()) > before && { reached: false };
+    },
+    { limitMs: 20_000, what: `${connect} to be answered, or refused by ${machine.name}` },
+  );
+  return reached;
 };
