@@ -414,7 +414,12 @@ describe('access entries', () => {
     test.client.send(new eks.DescribeAccessEntryCommand({ clusterName: CLUSTER, principalArn }));
 
   it('are there for the roles of profiles, in pages, and go with the last profile of a role', async () => {
-    expect((await list()).accessEntries).toEqual([]);
+    const entries = async () => (await list()).accessEntries;
+    // Entries are made of what watches have brought.
+    await until(async () => (await entries())?.length === 0, {
+      limitMs: 10_000,
+      what: 'the entry of the profiles before to be gone',
+    });
     const long = 'r'.repeat(64);
     for (const [profile, role] of [
       ['e1', 'b'],
@@ -453,7 +458,11 @@ describe('access entries', () => {
 
     await remove('e2');
     await remove('e3');
-    expect((await list()).accessEntries).toEqual([roleOf('a'), roleOf('b')]);
+    await until(async () => (await entries())?.length === 2, {
+      limitMs: 10_000,
+      what: 'the entry of e2 to be gone',
+    });
+    expect(await entries()).toEqual([roleOf('a'), roleOf('b')]);
     await expect(entryOf(roleOf(long))).rejects.toMatchObject({
       name: 'ResourceNotFoundException',
       message:

@@ -50,50 +50,54 @@ describe('a signature', () => {
     }
   });
 
-  it.each<[string, Partial<Signing>, string, RegExp]>([
+  const away = (minutes: number): Date => new Date(Date.now() + minutes * MINUTE);
+
+  it.each<[string, () => Partial<Signing>, string, RegExp]>([
     [
       'of another region',
-      { region: 'eu-west-1' },
+      () => ({ region: 'eu-west-1' }),
       'InvalidSignatureException',
       /scoped to a valid region, not 'eu-west-1'/,
     ],
-    ['of another service', { service: 'ec2' }, 'InvalidSignatureException', /correct service: 'eks'/],
+    ['of another service', () => ({ service: 'ec2' }), 'InvalidSignatureException', /correct service: 'eks'/],
     [
       'six minutes old',
-      { date: new Date(Date.now() - 6 * MINUTE) },
+      () => ({ date: away(-6) }),
       'InvalidSignatureException',
       /^Signature expired: \d{8}T\d{6}Z is now earlier than .* - 5 min\.\)$/,
     ],
     [
       'six minutes early',
-      { date: new Date(Date.now() + 6 * MINUTE) },
+      () => ({ date: away(6) }),
       'InvalidSignatureException',
       /^Signature not yet current/,
     ],
     [
       'presigned, and over',
-      { presign: 60, date: new Date(Date.now() - 2 * MINUTE) },
+      () => ({ presign: 60, date: away(-2) }),
       'InvalidSignatureException',
       /was valid for 60 s/,
     ],
     [
       'with another secret',
-      { secretAccessKey: 'something-else-something-else' },
+      () => ({ secretAccessKey: 'something-else-something-else' }),
       'InvalidSignatureException',
       /does not match the signature you provided/,
     ],
-    ['with a session token of nobody', { sessionToken: 'nobody' }, 'UnrecognizedClientException', /invalid/],
+    [
+      'with a session token of nobody',
+      () => ({ sessionToken: 'nobody' }),
+      'UnrecognizedClientException',
+      /invalid/,
+    ],
   ])('%s is refused', async (_, signing, type, message) => {
-    const { status, headers, json } = await answer(LIST, signing);
+    const { status, headers, json } = await answer(LIST, signing());
     expect([status, headers['x-amzn-errortype']]).toEqual([403, type]);
     expect(json['message']).toMatch(message);
   });
 
   it('four minutes off is believed, as clocks differ', async () => {
-    for (const minutes of [-4, 4]) {
-      const date = new Date(Date.now() + minutes * MINUTE);
-      expect((await answer(LIST, { date })).status).toBe(200);
-    }
+    for (const minutes of [-4, 4]) expect((await answer(LIST, { date: away(minutes) })).status).toBe(200);
   });
 
   it('is asked for', async () => {

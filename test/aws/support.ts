@@ -1,10 +1,11 @@
 /** The product with its EKS API, and AWS clients that know nothing of it but its address. */
-import { EKSClient } from '@aws-sdk/client-eks';
+import { EKSClient, ListClustersCommand } from '@aws-sdk/client-eks';
 import { STSClient } from '@aws-sdk/client-sts';
 import type { PodExecutionRole } from '../../src/api/pod-execution-role.ts';
 import { podExecutionRoles, subnets } from '../../src/api/resources.ts';
 import { API_VERSION } from '../../src/core/names.ts';
 import { ensureAdminKey, type KeyPair } from '../../src/eks/access.ts';
+import { until } from '../../src/host/wait.ts';
 import type { KubeClient } from '../../src/kube/client.ts';
 import type { EksConfig } from '../../src/main/config.ts';
 import { startProduct, type TestProduct } from '../support/product.ts';
@@ -77,6 +78,10 @@ export const startEks = async (settings: Partial<EksConfig> = {}, maxProfiles?: 
   const options = clientOptions(product, keys);
   const client = new EKSClient(options);
   const sts = new STSClient(options);
+  await until(() => client.send(new ListClustersCommand({})), {
+    limitMs: 30_000,
+    what: 'the key to be known to the API',
+  });
   return {
     product,
     keys,
