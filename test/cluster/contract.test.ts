@@ -23,7 +23,8 @@ import {
 import type { Subnet } from '../../src/api/subnet.ts';
 import { microVMOf } from '../../src/core/machine/microvm.ts';
 import type { Pod } from '../../src/core/pod.ts';
-import { KubeClient } from '../../src/kube/client.ts';
+import { until } from '../../src/host/wait.ts';
+import { isRefusal, KubeClient } from '../../src/kube/client.ts';
 import { installProduct } from '../../src/main/install.ts';
 import { generate } from '../../src/tool/generated.ts';
 import { freePorts, startApiServer, type TestApiServer } from '../support/apiserver.ts';
@@ -58,6 +59,15 @@ beforeAll(async () => {
   await installProduct({ client: admin, webhookUrl: `https://127.0.0.1:${port}`, webhookCa: server.pki.ca });
   for (const name of ['strict', 'firm', 'open', 'other'])
     await admin.create(namespaces, { metadata: { name } });
+  // The API server follows webhooks and policies by watches, policies a second later.
+  const tried = (object: Pod): Promise<Pod> => admin.create(pods, object, { dryRun: true });
+  await until(
+    async () => {
+      const guarded = await tried(pod('other', { nodeName: 'fargate-ip-1' })).then(() => false, isRefusal);
+      return guarded && (await tried(pod('strict'))).spec.schedulerName === 'fargate-scheduler';
+    },
+    { limitMs: 60_000, what: 'webhooks and guards to be in force' },
+  );
 }, 120_000);
 
 afterAll(async () => {

@@ -229,13 +229,18 @@ describe('the embedded cluster', { timeout: 300_000 }, () => {
     );
   });
 
-  test('comes back with its objects after every process was killed', async () => {
-    const { programs } = clusterStatus({ name: NAME, state });
-    for (const { pid } of programs) if (pid !== undefined) process.kill(pid, 'SIGKILL');
-    await until(() => clusterStatus({ name: NAME, state }).programs.every(({ pid }) => pid === undefined), {
-      limitMs: 10_000,
+  /** Kills every program of the cluster, and waits until none is left. */
+  const killAll = async (): Promise<void> => {
+    const programs = () => clusterStatus({ name: NAME, state }).programs;
+    for (const { pid } of programs()) if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    await until(() => programs().every(({ pid }) => pid === undefined), {
+      limitMs: 30_000,
       what: 'all programs to be gone',
     });
+  };
+
+  test('comes back with its objects after every process was killed', async () => {
+    await killAll();
     await startCluster(options());
     await until(
       async () =>
@@ -246,9 +251,9 @@ describe('the embedded cluster', { timeout: 300_000 }, () => {
   });
 
   test('comes back after its network was lost as well, as by a reboot', async () => {
-    const { programs, namespaces } = clusterStatus({ name: NAME, state });
-    for (const { pid } of programs) if (pid !== undefined) process.kill(pid, 'SIGKILL');
-    for (const namespace of namespaces) await exec('ip', ['netns', 'del', namespace]);
+    await killAll();
+    for (const namespace of clusterStatus({ name: NAME, state }).namespaces)
+      await exec('ip', ['netns', 'del', namespace]);
     await startCluster(options());
     await until(
       async () =>

@@ -41,9 +41,6 @@ const untilTold = (name: string, message: string): Promise<unknown> =>
     { limitMs: 30_000, what: `pod ${name} to say: ${message}` },
   );
 
-const eventsOf = async (name: string) =>
-  (await product.client.list(events, { namespace: NS })).filter((one) => one.involvedObject.name === name);
-
 describe('a pod with a claim', () => {
   it('waits until it is bound, runs at once then, and keeps no stale reason', async () => {
     const { client } = product;
@@ -186,7 +183,15 @@ describe('log routing', () => {
   const routed = async (name: string) => {
     await product.client.create(pods, podIn(NS, name));
     const pod = await untilPhase(product.client, NS, name, 'Running');
-    const told = (await eventsOf(name)).find(({ reason }) => reason?.startsWith('Logging'));
+    // Of this pod, and of none before it under its name.
+    const told = await until(
+      async () =>
+        (await product.client.list(events, { namespace: NS })).find(
+          ({ reason, involvedObject }) =>
+            reason?.startsWith('Logging') && involvedObject.uid === pod.metadata.uid,
+        ),
+      { limitMs: 30_000, what: `the event about the logs of ${name}` },
+    );
     await product.client.delete(pods, { namespace: NS, name });
     return { annotation: pod.metadata.annotations?.['Logging'], event: told };
   };
@@ -217,7 +222,7 @@ describe('log routing', () => {
         },
         { limitMs: 60_000, what: 'the scheduler to see the configuration' },
       );
-    expect((await says('LOGGING_CONFIGMAP_INVALID')).event?.message).toBe(
+    expect((await says('LOGGING_CONFIGMAP_INVALID')).event.message).toBe(
       'Disabled logging for pod due to invalid configmap. output.conf must have at least one OUTPUT. Please fix the logging configmap',
     );
     const data = { 'output.conf': '[OUTPUT]\n  Name es\n  Match *' };

@@ -133,7 +133,7 @@ describe('KubeClient', () => {
 
   it('gives up on a server that does not answer, and says for what it waited', async () => {
     const proxy = await startFaultProxy(server.config.server);
-    const impatient = new KubeClient({ ...server.config, server: proxy.url }, { limitMs: 500 });
+    const impatient = new KubeClient({ ...server.config, server: proxy.url }, { limitMs: 3_000 });
     try {
       await impatient.get(namespaces, { name: 'default' });
       proxy.silence();

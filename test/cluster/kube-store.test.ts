@@ -1,5 +1,4 @@
 /** Stores against a real API server that is killed, cut off, silenced, or has forgotten. */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -317,30 +316,46 @@ describe('store and controller together', () => {
 });
 
 describe('a large list', () => {
+  /**
+   * Follows how long this process computes before other things have their turn, in milliseconds: computes, since what
+   * else the machine does is none of its doing. Gives the way to end, which tells the longest.
+   */
+  const longestTurn = (): (() => number) => {
+    let longest = 0;
+    let last = process.cpuUsage();
+    const turn = setInterval(() => {
+      const { user, system } = process.cpuUsage(last);
+      longest = Math.max(longest, (user + system) / 1000);
+      last = process.cpuUsage();
+    }, 5);
+    return () => {
+      clearInterval(turn);
+      return longest;
+    };
+  };
+
   it('of 5,000 objects is read without holding up the event loop', async () => {
     const total = 5_000;
     const data = Object.fromEntries(Array.from({ length: 60 }, (_, n) => [`field-${n}`, 'value '.repeat(8)]));
     const names = Array.from({ length: total }, (_, n) => `large-${n}`);
     await inParallel(32, names, async (name) => void (await create(name, data)));
 
-    const delays = monitorEventLoopDelay({ resolution: 5 });
-    delays.enable();
+    const endTurns = longestTurn();
     const began = performance.now();
     const store = keep({}, direct);
     let heard = 0;
     store.onChange(() => heard++);
     await store.synced;
     const tookMs = performance.now() - began;
-    delays.disable();
+    const longestMs = endTurns();
 
     expect(store.list()).toHaveLength(total);
     expect(heard).toBe(total);
-    const longestMs = delays.max / 1e6;
     console.info(
       `5,000 objects of ${Math.round(JSON.stringify(data).length / 1024)} KiB in ${Math.round(tookMs)} ms, ` +
         `event loop held up ${Math.round(longestMs)} ms at most`,
     );
-    expect(longestMs).toBeLessThan(500); // alone on two cores 25 to 50 ms; the machine may have other work;
+    expect(longestMs).toBeLessThan(500); // on a fast machine 25 to 50 ms
   }, 120_000);
 });
 

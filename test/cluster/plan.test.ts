@@ -17,7 +17,7 @@ import { until } from '../../src/host/wait.ts';
 import { ApiError } from '../../src/kube/client.ts';
 import { cloister as runCloister } from '../support/cloister.ts';
 import { podMetadata, podSpecs } from '../support/pod-specs.ts';
-import { ensureFargate, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
+import { ensureFargate, podIn, startProduct, type TestProduct, untilPhase } from '../support/product.ts';
 
 const NS = 'apps';
 /** Pods of the property; each is planned, created and waited for. */
@@ -48,6 +48,7 @@ beforeAll(async () => {
     limitMs: 60_000,
     what: 'the claims to be bound',
   });
+  for (const name of ['bound-efs', 'bound-ebs']) await untilSeen(name);
 }, 180_000);
 
 afterAll(() => product?.stop(), 60_000);
@@ -76,6 +77,22 @@ const volume = (name: string, driver: string): Promise<unknown> =>
 
 const bound = async (name: string): Promise<boolean> =>
   (await product.client.get(persistentVolumeClaims, { namespace: NS, name })).status?.phase === 'Bound';
+
+/** Waits until the scheduler, too, knows that a claim is bound: a pod is told so, or runs. */
+const untilSeen = async (claimName: string): Promise<void> => {
+  const { client } = product;
+  const key = { namespace: NS, name: `claims-${claimName}` };
+  const volumes = [{ name: 'v', persistentVolumeClaim: { claimName } }];
+  await client.create(pods, podIn(key.namespace, key.name, { volumes }));
+  await until(
+    async () => {
+      const deed = deedOf(await client.get(pods, key));
+      return deed !== undefined && !/not (found|bound)/.test(deed.message ?? '');
+    },
+    { limitMs: 30_000, what: `the scheduler to know that ${claimName} is bound` },
+  );
+  await client.delete(pods, key);
+};
 
 /** What the cluster did with a pod, in the words of a plan. */
 type Deed = Pick<Plan, 'profile' | 'runs' | 'message'> & { readonly size?: string | undefined };
