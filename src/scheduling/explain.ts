@@ -4,6 +4,15 @@ import type { Pod } from '../core/pod.ts';
 import type { Refusal } from '../core/scheduling/decide.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
+import type { Store } from '../kube/store.ts';
+
+/** Where it is told. */
+export interface ExplainContext {
+  readonly client: Pick<KubeClient, 'patch'>;
+  readonly pods: Pick<Store<Pod>, 'assume'>;
+  readonly events: EventRecorder;
+  readonly now: () => Date;
+}
 
 /** The condition that says whether a pod has its node (Kubernetes documentation "Pod Lifecycle"). */
 const SCHEDULED = 'PodScheduled';
@@ -15,7 +24,7 @@ const SCHEDULED = 'PodScheduled';
 export const explain = async (
   pod: Pod,
   { reason, message }: Refusal,
-  { client, events, now }: { client: KubeClient; events: EventRecorder; now: () => Date },
+  { client, pods: known, events, now }: ExplainContext,
 ): Promise<void> => {
   const before = pod.status?.conditions?.find(({ type }) => type === SCHEDULED);
   if (before?.status === 'False' && before.reason === reason && before.message === message) return;
@@ -31,6 +40,7 @@ export const explain = async (
   const options = { type: 'strategic', subresource: 'status' } as const;
   const told = await orNothing(client.patch(pods, { namespace, name }, { status }, options));
   if (told === undefined) return; // gone in the meantime
+  known.assume(told); // or the next try, when it comes before the watch, would tell it again
   const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
   await events.event(regarding, 'Warning', 'FailedScheduling', message);
 };

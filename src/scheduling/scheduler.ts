@@ -153,6 +153,7 @@ const wakeUps = (desk: Desk, { enqueue }: Pick<Controller, 'enqueue'>): readonly
     ...(desk.roles?.onChange(enqueueAll) ?? []),
     desk.claims.onChange(enqueueAll),
     desk.volumes.onChange(enqueueAll),
+    desk.classes.onChange(enqueueAll),
     desk.microVMs.onChange((_name, now, before) => {
       // Room or an address is free; or a neighbour has come.
       if (now === undefined || now.status?.phase === 'Failed') enqueueAll();
