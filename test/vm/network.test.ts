@@ -59,6 +59,9 @@ const { router, control } = namespaces(cluster);
 const API = 'cloister.dev/v1alpha1';
 const MACHINES: readonly MachineParty[] = ['a', 'b', 'c'];
 
+/** How long one step may take, in milliseconds: a guest starts up to a dozen programs at once for it. */
+const LIMIT = 180_000;
+
 /** A pod that serves on both ports. `c` is root of its guest, to speak as the node does. */
 const server = (namespace: string, name: Party): object => ({
   apiVersion: 'v1',
@@ -148,11 +151,11 @@ const isInPlace = (party: MachineParty, firewall: Firewall): boolean => {
 
 const run = (party: Party, script: string): Promise<string> => {
   if (party === 'far' || party === 'control')
-    return inside(party === 'far' ? far : control, `PATH=${componentsFolder()}:$PATH\n${script}`, 60_000);
+    return inside(party === 'far' ? far : control, `PATH=${componentsFolder()}:$PATH\n${script}`, LIMIT);
   const namespace = party === 'plain' ? OTHER_NS : NS;
   // The network namespace of the guest's first process is the node's.
   const shell = party === 'c' ? ['nsenter', '-t', '1', '-n', 'sh'] : ['sh'];
-  return kubectl(['exec', '-n', namespace, party, '--', ...shell, '-c', script]);
+  return kubectl(['exec', '-n', namespace, party, '--', ...shell, '-c', script], { limitMs: LIMIT });
 };
 
 const guests: Place = {
@@ -223,5 +226,5 @@ afterAll(async () => {
   await kubectl(['delete', 'prefixlists', LIST, '--ignore-not-found']);
 }, 300_000);
 
-connectivity(() => guests, 60_000);
-forgery(() => guests, 60_000);
+connectivity(() => guests, LIMIT);
+forgery(() => guests, LIMIT);

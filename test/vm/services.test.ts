@@ -320,7 +320,7 @@ describe('in a guest', () => {
     // One question for an address (RFC 1035), with its length before it.
     const question = Buffer.from(`\0\x01\x01\0\0\x01\0\0\0\0\0\0${name}\0\0\x01\0\x01`, 'latin1');
     const query = Buffer.concat([Buffer.from([0, question.length]), question]).toString('hex');
-    const script = `(echo ${query} | xxd -r -p; sleep 1) | timeout 3 nc ${DNS} 53 | xxd -p | tr -d '\\n'`;
+    const script = `(echo ${query} | xxd -r -p; sleep 1) | timeout 20 nc ${DNS} 53 | xxd -p | tr -d '\\n'`;
     const address = (addresses['client'] as string).split('.').map(Number);
     expect(await inPod(NS, 'client', script)).toContain(Buffer.from(address).toString('hex'));
   });
