@@ -14,6 +14,7 @@ import {
   microVMs,
   namespaces,
   networks,
+  nodes,
   pods,
   type Resource,
   secrets,
@@ -377,6 +378,49 @@ describe('the guard of our nodes', () => {
     await bind(controller, 'fargate-ip-1', 'strict');
     await admin.create(pods, pod('other'));
     await bind(admin, 'ordinary', 'other');
+  });
+});
+
+describe('the guard of what a Node says of its machine', () => {
+  const mine = { name: 'fargate-ip-1' };
+  let node: KubeClient;
+
+  beforeAll(async () => {
+    node = new KubeClient({ ...server.config, ...server.pki.node });
+    const labels = { 'eks.amazonaws.com/compute-type': 'fargate' };
+    const annotations = { 'cloister.dev/microvm': 'vm-1' };
+    await admin.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: { ...mine, labels, annotations } });
+  });
+  afterAll(async () => {
+    await node.close();
+    await admin.delete(nodes, mine);
+  });
+
+  it.each([
+    ['says that it is another machine', { annotations: { 'cloister.dev/microvm': 'vm-2' } }],
+    ['says that it is none', { annotations: { 'cloister.dev/microvm': null } }],
+    ['hides from us', { labels: { 'eks.amazonaws.com/compute-type': null } }],
+    ['outlives its machine', { finalizers: ['example.com/stay'] }],
+  ])('no node of ours %s', async (_what, metadata) => {
+    for (const subresource of [undefined, 'status']) {
+      const options = { type: 'merge', ...(subresource && { subresource }) } as const;
+      await expect(node.patch(nodes, mine, { metadata }, options)).rejects.toThrow(
+        'nodes whose name starts with fargate- say of which machine they are what cloister:controller wrote',
+      );
+    }
+  });
+
+  it('lets it say all else, and others say what they like', async () => {
+    const annotations = { 'csi.volume.kubernetes.io/nodeid': '{}' };
+    await node.patch(nodes, mine, { metadata: { annotations } }, { type: 'merge' });
+    await node.patch(
+      nodes,
+      mine,
+      { status: { nodeInfo: { bootID: 'b' } } },
+      { type: 'merge', subresource: 'status' },
+    );
+    await admin.patch(nodes, mine, { metadata: { finalizers: ['example.com/stay'] } }, { type: 'merge' });
+    await admin.patch(nodes, mine, { metadata: { finalizers: null } }, { type: 'merge' });
   });
 });
 

@@ -23,6 +23,8 @@ export interface TestPki {
   readonly admin: Identity;
   /** The product's own user, `cloister:controller`. */
   readonly controller: Identity;
+  /** The node `fargate-ip-1`, who may do everything that no policy refuses. */
+  readonly node: Identity;
 }
 
 /** Makes a new authority and the two certificates, valid for a day. */
@@ -58,6 +60,7 @@ export const makePki = async (): Promise<TestPki> => {
     caKey: await privateKey(keys),
     server: await issue('CN=kube-apiserver', x509.ExtendedKeyUsage.serverAuth, ['127.0.0.1']),
     controller: await issue('CN=cloister:controller', x509.ExtendedKeyUsage.clientAuth, []),
+    node: await issue('O=system:masters, CN=system:node:fargate-ip-1', x509.ExtendedKeyUsage.clientAuth, []),
     admin: await issue('O=system:masters, CN=test-admin', x509.ExtendedKeyUsage.clientAuth, []),
   };
 };

@@ -4,13 +4,22 @@
  * that a pod stays as large as its machine (§4.3).
  */
 
-import { CONTROLLER_USER, NODE_PREFIX, GROUP as OUR_GROUP, SCHEDULER, VERSION } from '../../core/names.ts';
+import {
+  COMPUTE_TYPE,
+  CONTROLLER_USER,
+  MICROVM_ANNOTATION,
+  NODE_PREFIX,
+  GROUP as OUR_GROUP,
+  SCHEDULER,
+  VERSION,
+} from '../../core/names.ts';
 import { NETWORK } from '../../core/net/network.ts';
 
 const NAME = 'nodes.cloister.dev';
 const GROUP = 'admissionregistration.k8s.io';
 
 const byController = `request.userInfo.username == '${CONTROLLER_USER}'`;
+const byOurNode = `request.userInfo.username.startsWith('system:node:${NODE_PREFIX}')`;
 
 interface What {
   readonly apiGroups: readonly string[];
@@ -52,10 +61,22 @@ const policy = (
 ];
 
 /**
- * Policies (fail-closed) on bindings to our nodes, on pods created with the name of one, and on certificates
- * that our nodes ask for themselves: they get theirs from the controller, and never another node's. And on the
- * deletion of the Network: without it every machine that starts is closed for ever. And on resizing: the pod would say
- * one size, and its machine and `CapacityProvisioned` another.
+ * What of a Node tells us that it is one of ours, of which machine, and that it can go. The node authorizer lets nodes
+ * write all of it: a Node that outlived its machine would hold its address, and keep another pod from starting there.
+ */
+const machineOf = (object: string): string =>
+  [
+    `${object}.metadata.?annotations[?'${MICROVM_ANNOTATION}'].orValue('')`,
+    `${object}.metadata.?labels[?'${COMPUTE_TYPE}'].orValue('')`,
+  ].join(" + ' ' + ");
+
+const finalizersOf = (object: string): string => `${object}.metadata.?finalizers.orValue([])`;
+
+/**
+ * Policies (fail-closed) on bindings to our nodes, on pods created with the name of one, on certificates that our
+ * nodes ask for themselves: they get theirs from the controller, and never another node's; and on what they say of
+ * themselves. And on the deletion of the Network: without it every machine that starts is closed for ever. And on
+ * resizing: the pod would say one size, and its machine and `CapacityProvisioned` another.
  */
 export const guardManifests = (): readonly object[] => [
   ...policy(`bindings.${NAME}`, creationOf('', 'pods/binding', 'bindings'), [
@@ -72,10 +93,20 @@ export const guardManifests = (): readonly object[] => [
   ]),
   ...policy(`certificates.${NAME}`, creationOf('certificates.k8s.io', 'certificatesigningrequests'), [
     {
-      expression: `!request.userInfo.username.startsWith('system:node:${NODE_PREFIX}')`,
+      expression: `!${byOurNode}`,
       message: `nodes whose name starts with ${NODE_PREFIX} cannot request certificates; ${CONTROLLER_USER} requests them`,
     },
   ]),
+  ...policy(
+    `identities.${NAME}`,
+    { apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['nodes', 'nodes/status'] },
+    [
+      {
+        expression: `!${byOurNode} || (${machineOf('object')} == ${machineOf('oldObject')} && ${finalizersOf('object')} == ${finalizersOf('oldObject')})`,
+        message: `nodes whose name starts with ${NODE_PREFIX} say of which machine they are what ${CONTROLLER_USER} wrote`,
+      },
+    ],
+  ),
   ...policy(
     `networks.${OUR_GROUP}`,
     { apiGroups: [OUR_GROUP], apiVersions: [VERSION], operations: ['DELETE'], resources: ['networks'] },
