@@ -99,6 +99,8 @@ const pass = async (name: string, memory: Memory, context: Context): Promise<Out
   switch (fate.next) {
     case 'advance':
       return advance(view, memory, context);
+    case 'keep':
+      return { again: await memory.renewals.renew(view, context) };
     case 'rest':
       return DONE;
     case 'reclaim':

@@ -48,7 +48,11 @@ describe('a machine', () => {
       { ...fresh, leaving: true, ...pod({ bound: 'no' }) },
       'reclaim',
     ],
-    ['lets the kubelet end a pod that is deleted', { ...joined, ...pod({ leaving: true }) }, 'rest'],
+    [
+      'stays valid while the kubelet ends a pod that is deleted',
+      { ...joined, ...pod({ leaving: true }) },
+      'keep',
+    ],
     [
       'releases a deleted pod when it died',
       { ...joined, machine: 'dead', ...pod({ leaving: true }) },

@@ -34,7 +34,9 @@ export interface Sight {
 export type Fate =
   /** Go through the stages; the ordinary case, also for an ended pod: its Node stays, and must stay valid. */
   | { readonly next: 'advance' }
-  /** Nothing until something changes: the kubelet ends the pod, or the machine of an ended pod is dead. */
+  /** The kubelet ends the pod, which may take hours (`terminationGracePeriodSeconds`): its Node must stay valid. */
+  | { readonly next: 'keep' }
+  /** Nothing until something changes: the machine of an ended pod is dead. */
   | { readonly next: 'rest' }
   /** The pod is gone, or is to be placed anew: take everything away. */
   | { readonly next: 'reclaim' }
@@ -58,7 +60,7 @@ export const fateOf = (sight: Sight, joinLimitMs: number): Fate => {
 
   const dead = sight.machine === 'dead';
   const vanished = sight.machine === 'absent' && sight.joined;
-  if (pod.leaving) return dead || vanished || !sight.joined ? { next: 'release-pod' } : { next: 'rest' };
+  if (pod.leaving) return dead || vanished || !sight.joined ? { next: 'release-pod' } : { next: 'keep' };
 
   if (sight.leaving) return { next: 'delete-pod', deleted: 'MicroVM' };
   if (pod.bound === 'here' && sight.node !== 'present') return { next: 'delete-pod', deleted: 'Node' };
