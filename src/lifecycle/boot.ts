@@ -9,11 +9,11 @@ import type { Renewals } from './renew.ts';
  * Booted: the guest has taken its seed. Certificates and token are asked for while its kernel starts, and
  * exist nowhere but in the guest; names and passwords of registries are in Secrets, too.
  */
-export const bootWith = (deliveries: Deliveries, renewals: Renewals): StageOfLife => ({
+export const bootWith = (seeds: Deliveries, renewals: Renewals): StageOfLife => ({
   stage: 'Booted',
   advance: async ({ machine, seen }, context) => {
     if (seen.state === 'running' && seen.seeded) return settled;
-    deliveries.begin(machine.name, async () => {
+    seeds.begin(machine.name, async () => {
       const seed = seedFiles({
         machine,
         nodeName: nodeNameOf(machine),

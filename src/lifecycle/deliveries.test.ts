@@ -6,7 +6,7 @@ const bench = () => {
   const told: string[] = [];
   const ends: { readonly resolve: () => void; readonly reject: (cause: Error) => void }[] = [];
   const kept = deliveries((name) => void told.push(name));
-  const begin = (name: string): void =>
+  const begin = (name: string): boolean =>
     kept.begin(name, () => new Promise((resolve, reject) => ends.push({ resolve, reject })));
   return { told, ends, begin, forget: kept.forget };
 };
@@ -14,17 +14,19 @@ const bench = () => {
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('the delivery of a seed', () => {
-  it('begins once, and its end is told', async () => {
+  it('begins once, and its end is told once', async () => {
     const { told, ends, begin } = bench();
-    begin('vm-1');
-    begin('vm-1');
+    expect(begin('vm-1')).toBe(false);
+    expect(begin('vm-1')).toBe(false);
     expect(ends).toHaveLength(1);
     expect(told).toEqual([]);
     ends[0]?.resolve();
     await settle();
     expect(told).toEqual(['vm-1']);
-    begin('vm-1');
+    expect(begin('vm-1')).toBe(true);
     expect(ends).toHaveLength(1);
+    expect(begin('vm-1')).toBe(false);
+    expect(ends).toHaveLength(2);
   });
 
   it('says once why it failed, and begins anew', async () => {

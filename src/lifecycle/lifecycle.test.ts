@@ -68,16 +68,26 @@ const bench = () => {
     feed: async (_machine: Machine, seed: Seed): Promise<void> => void host.fed.push(seed),
     cap: async (): Promise<void> => {},
   };
-  const started = microVMOf(machine) as unknown as MicroVM;
-  microVMs.put({ ...started, status: { stages: { Running: new Date(clock.at).toISOString() } } } as MicroVM);
-  const node = nodeOf(machine, 'test', new Date(clock.at).toISOString()) as Node;
+  const began = new Date(clock.at).toISOString();
+  const { metadata, ...started } = microVMOf(machine);
+  microVMs.put({
+    ...started,
+    metadata: { ...metadata, uid: 'u', creationTimestamp: began },
+    status: { stages: { Running: began } },
+  });
+  const node = nodeOf(machine, 'test', began) as Node;
   nodes.put({ ...node, status: { ...node.status, nodeInfo: { bootID: 'b' } } } as Node);
   pods.put(bound);
+  /** Phases that were written. */
+  const written: string[] = [];
   const answer = { metadata: { name: 'csr' }, status: { token: 't', certificate: btoa('CERTIFICATE') } };
   const context = {
     client: {
       create: async () => answer,
-      patch: async () => answer,
+      patch: async (_resource: unknown, _key: unknown, { status }: { status?: { phase?: string } }) => {
+        if (status?.phase !== undefined) written.push(status.phase);
+        return answer;
+      },
       get: async () => answer,
       delete: async () => {},
     },
@@ -97,7 +107,7 @@ const bench = () => {
     now: () => new Date(clock.at),
     joinLimitMs: 60_000,
   } as unknown as Context;
-  return { clock, microVMs, pods, nodes, host, context };
+  return { clock, microVMs, pods, nodes, host, written, context };
 };
 
 const stops: (() => Promise<void>)[] = [];
@@ -123,5 +133,63 @@ describe('a node whose pod takes its time to end', () => {
       },
       { limitMs: 5_000, what: 'credentials to be renewed' },
     );
+  });
+});
+
+describe('a guest that takes nothing', () => {
+  const never = (): Promise<void> => new Promise(() => {});
+
+  it('keeps nobody waiting for its renewal: its machine can be taken away', async () => {
+    const { clock, pods, host, context } = bench();
+    let asked = false;
+    host.feed = () => {
+      asked = true;
+      return never();
+    };
+    live(context);
+    await until(
+      () => {
+        clock.at += HOUR_MS;
+        pods.put(bound);
+        return asked;
+      },
+      { limitMs: 5_000, what: 'a renewal to begin' },
+    );
+    pods.drop('a/p');
+    await until(() => host.removed.includes(machine.name), { limitMs: 5_000, what: 'the machine to go' });
+  });
+
+  it('keeps nobody waiting for its limit: it counts as running when it has it', async () => {
+    const { microVMs, pods, host, written, context } = bench();
+    const { status: _, ...started } = microVMs.store.get(machine.name) as MicroVM;
+    microVMs.put(started);
+    let [asked, taken] = [false, (): void => {}];
+    host.cap = () =>
+      new Promise((resolve) => {
+        [asked, taken] = [true, resolve];
+      });
+    live(context);
+    await until(() => asked, { limitMs: 5_000, what: 'the limit to be on its way' });
+    pods.put(bound);
+    expect(written).toEqual([]);
+    taken();
+    await until(() => written.includes('Running'), { limitMs: 5_000, what: 'the stage Running' });
+    pods.drop('a/p');
+    await until(() => host.removed.includes(machine.name), { limitMs: 5_000, what: 'the machine to go' });
+  });
+
+  it('that is to have a limit can be taken away all the same', async () => {
+    const { microVMs, pods, host, context } = bench();
+    const { status: _, ...started } = microVMs.store.get(machine.name) as MicroVM;
+    microVMs.put(started);
+    let asked = false;
+    host.cap = () => {
+      asked = true;
+      return never();
+    };
+    live(context);
+    await until(() => asked, { limitMs: 5_000, what: 'the limit to be on its way' });
+    pods.drop('a/p');
+    await until(() => host.removed.includes(machine.name), { limitMs: 5_000, what: 'the machine to go' });
   });
 });

@@ -23,16 +23,16 @@ import { deletePod, failPod, releasePod } from './pod-endings.ts';
 import { gone, reclaim } from './reclaim.ts';
 import { register } from './register.ts';
 import { type Renewals, renewals } from './renew.ts';
-import { run } from './run.ts';
+import { runWith } from './run.ts';
 
 /** The stages in order. `Placed` is the scheduler's, `Reclaimed` is the end. */
-const stagesWith = (memory: Pick<Memory, 'deliveries' | 'renewals'>): readonly StageOfLife[] => [
+const stagesWith = (memory: Pick<Memory, 'seeds' | 'limits' | 'renewals'>): readonly StageOfLife[] => [
   register,
   launch,
   bind,
-  bootWith(memory.deliveries, memory.renewals),
+  bootWith(memory.seeds, memory.renewals),
   join,
-  run,
+  runWith(memory.limits),
 ];
 
 /** Machines worked on at the same time; most of a pass is waiting for the API server. */
@@ -43,7 +43,8 @@ interface Memory {
   readonly reached: Map<string, Partial<Record<Stage, Date>>>;
   readonly written: Map<string, Date>;
   readonly restarts: Map<string, number>;
-  readonly deliveries: Deliveries;
+  readonly seeds: Deliveries;
+  readonly limits: Deliveries;
   readonly renewals: Renewals;
   /** UIDs of the MicroVMs that are gone, until the watch tells so, too: they are not deleted twice. */
   readonly reclaimed: Map<string, string | undefined>;
@@ -51,12 +52,14 @@ interface Memory {
 
 /** Starts the lifecycle. The stores must be synced. Gives the way to stop it. */
 export const runLifecycle = (context: Context): Pick<Controller, 'stop'> => {
+  const ended = (name: string): void => controller.enqueue(name);
   const memory: Memory = {
     reached: new Map(),
     written: new Map(),
     restarts: new Map(),
-    deliveries: deliveries((name) => controller.enqueue(name)),
-    renewals: renewals(),
+    seeds: deliveries(ended),
+    limits: deliveries(ended),
+    renewals: renewals(deliveries(ended)),
     reclaimed: new Map(),
   };
   const controller = runController({
@@ -100,7 +103,7 @@ const pass = async (name: string, memory: Memory, context: Context): Promise<Out
     case 'advance':
       return advance(view, memory, context);
     case 'keep':
-      return { again: await memory.renewals.renew(view, context) };
+      return { again: memory.renewals.renew(view, context) };
     case 'rest':
       return DONE;
     case 'reclaim':
@@ -144,7 +147,7 @@ const advance = async (view: View, memory: Memory, context: Context): Promise<Ou
     reached[stage] ??= context.now();
   }
   await report(view, { reached }, memory, context);
-  return { again: await memory.renewals.renew(view, context) };
+  return { again: memory.renewals.renew(view, context) };
 };
 
 /** Takes the dead or stalled machine away; the next pass makes it again, under the same Node and address. */
@@ -152,7 +155,7 @@ const restart = async (view: View, reason: string, memory: Memory, context: Cont
   context.log.warn({ machine: view.machine.name, reason }, 'machine is started again');
   await context.provider.remove(view.machine.name);
   memory.reached.delete(view.machine.name);
-  memory.deliveries.forget(view.machine.name);
+  memory.seeds.forget(view.machine.name);
   const restarts = (memory.restarts.get(view.machine.name) ?? 0) + 1;
   memory.restarts.set(view.machine.name, restarts);
   await context.events.event(
@@ -196,6 +199,7 @@ const forget = (name: string, memory: Memory): void => {
   memory.written.delete(name);
   memory.restarts.delete(name);
   memory.reclaimed.delete(name);
-  memory.deliveries.forget(name);
+  memory.seeds.forget(name);
+  memory.limits.forget(name);
   memory.renewals.forget(name);
 };

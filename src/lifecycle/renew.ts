@@ -6,13 +6,17 @@
 import { renewalFiles } from '../compute/render/seed.ts';
 import type { Context, View } from './context.ts';
 import { credentials, LIFETIME_S } from './credentials.ts';
+import type { Deliveries } from './deliveries.ts';
 
 /** When each machine's credentials are due, by name. */
 export interface Renewals {
   /** Notes that credentials have just been issued. */
   issued(name: string, now: Date): void;
-  /** Renews what is due. Gives the milliseconds until the next renewal. */
-  renew(view: View, context: Context): Promise<number>;
+  /**
+   * Begins to renew what is due. Gives the milliseconds until the next renewal, or until one under way is looked at.
+   * @throws what the last renewal failed with, once
+   */
+  renew(view: View, context: Context): number;
   forget(name: string): void;
 }
 
@@ -20,20 +24,29 @@ const RENEW_AFTER_MS = (LIFETIME_S * 1000 * 2) / 3;
 /** Machines found at start are renewed within this time, in an order given by their names. */
 const SPREAD_MS = 300_000;
 
+/** A renewal that ends is told at once. */
+const LOOK_AGAIN_MS = 60_000;
+
 /** Keeps the due times. @param issue how credentials are got */
-export const renewals = (issue: typeof credentials = credentials): Renewals => {
+export const renewals = (underWay: Deliveries, issue: typeof credentials = credentials): Renewals => {
   const due = new Map<string, number>();
   const issued = (name: string, now: Date): void => void due.set(name, now.getTime() + RENEW_AFTER_MS);
   return {
     issued,
-    forget: (name) => void due.delete(name),
-    renew: async ({ machine }, context) => {
+    forget: (name) => {
+      due.delete(name);
+      underWay.forget(name);
+    },
+    renew: ({ machine }, context) => {
       const now = context.now().getTime();
       const at = due.get(machine.name) ?? now + spread(machine.name);
       due.set(machine.name, at);
       if (now < at) return at - now;
-      const fresh = await issue(machine, context);
-      await context.provider.feed(machine, renewalFiles(fresh));
+      const arrived = underWay.begin(machine.name, async () => {
+        const fresh = await issue(machine, context);
+        await context.provider.feed(machine, renewalFiles(fresh));
+      });
+      if (!arrived) return LOOK_AGAIN_MS;
       issued(machine.name, context.now());
       return RENEW_AFTER_MS;
     },
