@@ -72,6 +72,7 @@ export const runFollowers = (context: FollowerContext): Pick<Controller, 'stop'>
   const unsubscribe = flowWatches.onChange((key, _now, before) => {
     if (before === undefined) controller.enqueue(key);
   });
+  for (const { metadata } of flowWatches.list()) controller.enqueue(`${metadata.namespace}/${metadata.name}`);
   return {
     stop: async () => {
       unsubscribe();
