@@ -96,7 +96,9 @@ const fail = async (pod: Pod, { client, events, log }: ForeignContext): Promise<
   const message = foreignMessage(pod);
   const status = { phase: 'Failed', reason: UNSUPPORTED_SPEC_REASON, message };
   const options = { type: 'strategic', subresource: 'status' } as const;
-  const failed = await orNothing(client.patch(pods, { namespace, name }, { status }, options));
+  const failed = await orNothing(
+    client.patch(pods, { namespace, name }, { metadata: { uid }, status }, options),
+  );
   if (failed === undefined) return; // gone in the meantime
   log.warn({ pod: `${namespace}/${name}`, node: pod.spec.nodeName, message }, 'foreign pod on our node');
   const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };

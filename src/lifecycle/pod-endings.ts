@@ -12,7 +12,7 @@ const reference = ({ machine }: View) => ({ apiVersion: 'v1', kind: 'Pod', ...ma
  * another one, which gets a machine of its own.
  */
 export const failPod = async (view: View, reason: string, { client, events }: Context): Promise<void> => {
-  const { namespace, name } = view.machine.pod;
+  const { namespace, name, uid } = view.machine.pod;
   const message = `The machine of this pod has ended: ${reason}`;
   const ended = (view.pod?.status?.containerStatuses ?? []).map((container) => ({
     ...container,
@@ -31,9 +31,9 @@ export const failPod = async (view: View, reason: string, { client, events }: Co
       { type: 'DisruptionTarget', status: 'True', reason: 'MachineFailed', message },
     ],
   };
-  await gone(
-    client.patch(pods, { namespace, name }, { status }, { type: 'strategic', subresource: 'status' }),
-  );
+  const options = { type: 'strategic', subresource: 'status' } as const;
+  // The API server refuses it for a pod that was made anew under the name.
+  await gone(client.patch(pods, { namespace, name }, { metadata: { uid }, status }, options));
   await events.event(reference(view), 'Warning', 'MachineFailed', message);
 };
 

@@ -38,7 +38,9 @@ export const explain = async (
   };
   const status = { conditions: [condition] };
   const options = { type: 'strategic', subresource: 'status' } as const;
-  const told = await orNothing(client.patch(pods, { namespace, name }, { status }, options));
+  const told = await orNothing(
+    client.patch(pods, { namespace, name }, { metadata: { uid }, status }, options),
+  );
   if (told === undefined) return; // gone in the meantime
   known.assume(told); // or the next try, when it comes before the watch, would tell it again
   const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };

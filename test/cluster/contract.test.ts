@@ -26,7 +26,10 @@ import { microVMOf } from '../../src/core/machine/microvm.ts';
 import type { Pod } from '../../src/core/pod.ts';
 import { until } from '../../src/host/wait.ts';
 import { isRefusal, KubeClient } from '../../src/kube/client.ts';
+import type { Context, View } from '../../src/lifecycle/context.ts';
+import { failPod } from '../../src/lifecycle/pod-endings.ts';
 import { installProduct } from '../../src/main/install.ts';
+import { explain } from '../../src/scheduling/explain.ts';
 import { generate } from '../../src/tool/generated.ts';
 import { freePorts, startApiServer, type TestApiServer } from '../support/apiserver.ts';
 import { bareNetwork } from '../support/bare-machine.ts';
@@ -421,6 +424,26 @@ describe('the guard of what a Node says of its machine', () => {
     );
     await admin.patch(nodes, mine, { metadata: { finalizers: ['example.com/stay'] } }, { type: 'merge' });
     await admin.patch(nodes, mine, { metadata: { finalizers: null } }, { type: 'merge' });
+  });
+});
+
+describe('the end of a pod that is gone', () => {
+  it('is no end of the one that has its name now', async () => {
+    const key = { namespace: 'other', name: 'again' };
+    await admin.create(pods, { ...pod('other'), metadata: key });
+    const events = { event: async () => {} };
+    const known = { assume: () => {} };
+    const context = { client: controller, pods: known, events, now: () => new Date() };
+    const earlier = { ...key, uid: '00000000-0000-4000-8000-000000000001' };
+    await expect(
+      failPod({ machine: { pod: earlier } } as View, 'it ended', context as unknown as Context),
+    ).rejects.toThrow('metadata.uid: Invalid value');
+    const reason = { runs: false, reason: 'Unschedulable', message: 'no room' } as const;
+    const told = { ...pod('other'), metadata: earlier } as Pod;
+    await expect(explain(told, reason, context)).rejects.toThrow('metadata.uid: Invalid value');
+    const { status } = await admin.get(pods, key);
+    expect([status?.phase, status?.conditions]).toEqual(['Pending', undefined]);
+    await admin.delete(pods, key, { gracePeriodSeconds: 0 });
   });
 });
 
