@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MicroVM } from '../api/micro-vm.ts';
@@ -65,6 +66,7 @@ const bench = () => {
     seen: { state: 'running', seeded: true, startedAt: new Date(clock.at) } as Observation,
     fed: [] as Seed[],
     removed: [] as string[],
+    started: [] as number[],
     feed: async (_machine: Machine, seed: Seed): Promise<void> => void host.fed.push(seed),
     cap: async (): Promise<void> => {},
   };
@@ -78,6 +80,7 @@ const bench = () => {
   const node = nodeOf(machine, 'test', began) as Node;
   nodes.put({ ...node, status: { ...node.status, nodeInfo: { bootID: 'b' } } } as Node);
   pods.put(bound);
+  let changed = (): void => {};
   /** Phases that were written. */
   const written: string[] = [];
   const answer = { metadata: { name: 'csr' }, status: { token: 't', certificate: btoa('CERTIFICATE') } };
@@ -92,11 +95,26 @@ const bench = () => {
       delete: async () => {},
     },
     provider: {
-      inspect: async () => host.seen,
+      inspect: async () => {
+        await nextTurn();
+        return host.seen;
+      },
       feed: (one: Machine, seed: Seed) => host.feed(one, seed),
       cap: () => host.cap(),
-      remove: async (name: string) => void host.removed.push(name),
-      watch: () => () => {},
+      ensure: async () => {
+        host.started.push(performance.now());
+        host.seen = { state: 'dead', reason: 'it ended' };
+        changed();
+      },
+      remove: async (name: string) => {
+        host.removed.push(name);
+        host.seen = { state: 'absent' };
+        changed();
+      },
+      watch: (tell: (name: string) => void) => {
+        changed = () => tell(machine.name);
+        return () => {};
+      },
     },
     microVMs: microVMs.store,
     pods: pods.store,
@@ -192,4 +210,19 @@ describe('a guest that takes nothing', () => {
     pods.drop('a/p');
     await until(() => host.removed.includes(machine.name), { limitMs: 5_000, what: 'the machine to go' });
   });
+});
+
+describe('a machine that dies whenever it starts', () => {
+  it('is started again less and less often', async () => {
+    const { microVMs, nodes, host, context } = bench();
+    const { status: _, ...fresh } = microVMs.store.get(machine.name) as MicroVM;
+    microVMs.put(fresh);
+    nodes.put(nodeOf(machine, 'test', 'now') as Node);
+    host.seen = { state: 'absent' };
+    live(context);
+    await until(() => host.started.length > 2, { limitMs: 10_000, what: 'the third start' });
+    const [first = 0, second = 0, third = 0] = host.started;
+    expect(second - first).toBeGreaterThan(900);
+    expect(third - second).toBeGreaterThan(1_900);
+  }, 15_000);
 });

@@ -38,11 +38,17 @@ const stagesWith = (memory: Pick<Memory, 'seeds' | 'limits' | 'renewals'>): read
 /** Machines worked on at the same time; most of a pass is waiting for the API server. */
 const WORKERS = 32;
 
+/** How often a machine was taken away to be made again, and when it may be, on the clock of `performance.now()`. */
+interface Restarts {
+  readonly count: number;
+  readonly notBefore: number;
+}
+
 /** What passes remember of machines by name. All of it may be lost. */
 interface Memory {
   readonly reached: Map<string, Partial<Record<Stage, Date>>>;
   readonly written: Map<string, Date>;
-  readonly restarts: Map<string, number>;
+  readonly restarts: Map<string, Restarts>;
   readonly seeds: Deliveries;
   readonly limits: Deliveries;
   readonly renewals: Renewals;
@@ -137,6 +143,9 @@ const isCertain = async (view: View, context: Context): Promise<boolean> => {
 };
 
 const advance = async (view: View, memory: Memory, context: Context): Promise<Outcome> => {
+  const waitMs = (memory.restarts.get(view.machine.name)?.notBefore ?? 0) - performance.now();
+  // The host tells at once that the machine is gone, and so wakes this pass long before.
+  if (waitMs > 0 && view.seen.state === 'absent') return { again: waitMs };
   const reached = timesOf(view, memory);
   for (const { stage, advance: go } of stagesWith(memory)) {
     const step = await go(view, context);
@@ -156,15 +165,16 @@ const restart = async (view: View, reason: string, memory: Memory, context: Cont
   await context.provider.remove(view.machine.name);
   memory.reached.delete(view.machine.name);
   memory.seeds.forget(view.machine.name);
-  const restarts = (memory.restarts.get(view.machine.name) ?? 0) + 1;
-  memory.restarts.set(view.machine.name, restarts);
+  const count = (memory.restarts.get(view.machine.name)?.count ?? 0) + 1;
+  const waitMs = Math.min(1_000 * 2 ** (count - 1), 60_000);
+  memory.restarts.set(view.machine.name, { count, notBefore: performance.now() + waitMs });
   await context.events.event(
     { apiVersion: 'v1', kind: 'Pod', ...view.machine.pod },
     'Warning',
     'FailedScheduling',
     timedOut(view.machine.pod),
   );
-  return { again: Math.min(1_000 * 2 ** (restarts - 1), 60_000) };
+  return { again: waitMs };
 };
 
 /** The known times of a machine's stages: stored ones first, then this process's own. */
