@@ -27,6 +27,7 @@ it('renews at two thirds of the life of what was issued, well before it ends', a
   const kept = renewals(
     deliveries(() => {}),
     async () => issued,
+    () => 0,
   );
   kept.issued(view.machine.name, new Date(0));
   const wait = kept.renew(view, context);
@@ -51,10 +52,28 @@ it('renews a machine that it found at start within minutes, since nobody knows h
   const kept = renewals(
     deliveries(() => {}),
     async () => issued,
+    () => 0,
   );
   const wait = kept.renew(view, context);
   expect(wait).toBeLessThanOrEqual(300_000);
   clock.at = wait;
+  kept.renew(view, context);
+  await settle();
+  expect(fed).toHaveLength(1);
+});
+
+it('renews in time although the clock was set back', async () => {
+  const { fed, clock, context } = bench();
+  let steady = 0;
+  const kept = renewals(
+    deliveries(() => {}),
+    async () => issued,
+    () => steady,
+  );
+  clock.at = 5 * LIFETIME_S * 1000;
+  kept.issued(view.machine.name, context.now());
+  clock.at = 0;
+  steady = (LIFETIME_S * 1000 * 2) / 3;
   kept.renew(view, context);
   await settle();
   expect(fed).toHaveLength(1);

@@ -27,10 +27,25 @@ const SPREAD_MS = 300_000;
 /** A renewal that ends is told at once. */
 const LOOK_AGAIN_MS = 60_000;
 
-/** Keeps the due times. @param issue how credentials are got */
-export const renewals = (underWay: Deliveries, issue: typeof credentials = credentials): Renewals => {
-  const due = new Map<string, number>();
-  const issued = (name: string, now: Date): void => void due.set(name, now.getTime() + RENEW_AFTER_MS);
+/** A time on both clocks: the one may be set back, the other stands still while the host sleeps. */
+interface Due {
+  readonly wall: number;
+  readonly steady: number;
+}
+
+/**
+ * Keeps the due times.
+ * @param issue how credentials are got
+ * @param steady a clock in milliseconds that nobody sets
+ */
+export const renewals = (
+  underWay: Deliveries,
+  issue: typeof credentials = credentials,
+  steady: () => number = () => performance.now(),
+): Renewals => {
+  const due = new Map<string, Due>();
+  const after = (now: Date, ms: number): Due => ({ wall: now.getTime() + ms, steady: steady() + ms });
+  const issued = (name: string, now: Date): void => void due.set(name, after(now, RENEW_AFTER_MS));
   return {
     issued,
     forget: (name) => {
@@ -38,10 +53,11 @@ export const renewals = (underWay: Deliveries, issue: typeof credentials = crede
       underWay.forget(name);
     },
     renew: ({ machine }, context) => {
-      const now = context.now().getTime();
-      const at = due.get(machine.name) ?? now + spread(machine.name);
+      const now = context.now();
+      const at = due.get(machine.name) ?? after(now, spread(machine.name));
       due.set(machine.name, at);
-      if (now < at) return at - now;
+      const leftMs = Math.min(at.wall - now.getTime(), at.steady - steady());
+      if (leftMs > 0) return leftMs;
       const arrived = underWay.begin(machine.name, async () => {
         const fresh = await issue(machine, context);
         await context.provider.feed(machine, renewalFiles(fresh));
