@@ -5,14 +5,19 @@ import { gone } from './reclaim.ts';
 
 /**
  * Compares at start what exists with what should: machines and Nodes that no MicroVM names are what a
- * crashed or restored control plane left behind, and are removed. The stores must be synced.
+ * crashed or restored control plane left behind, and are removed. One that resists keeps nobody else from starting.
+ * The stores must be synced.
  */
 export const removeOrphans = async (context: Context): Promise<void> => {
   const { provider, microVMs, log } = context;
   for (const name of await provider.list()) {
     if (microVMs.get(name) !== undefined) continue;
     log.warn({ machine: name }, 'removing a machine that no MicroVM names');
-    await provider.remove(name);
+    try {
+      await provider.remove(name);
+    } catch (cause) {
+      log.error({ machine: name, err: cause }, 'it cannot be removed; it is tried again at the next start');
+    }
   }
   for (const node of context.nodes.list()) {
     const owner = node.metadata.annotations?.[MICROVM_ANNOTATION];

@@ -54,11 +54,20 @@ export const writeDirectory = (
   writeWhole(join(directory.path, 'machine.json'), `${JSON.stringify(machine, null, 2)}\n`);
 };
 
-/** The machine that a directory was made for; undefined when it was left half-made. */
-export const readMachine = (directory: MachineDirectory): Machine | undefined => {
-  const file = join(directory.path, 'machine.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Machine) : undefined;
+/** What a file says; undefined when it is missing, or was emptied by a power failure just after it was written. */
+const readWhole = (directory: MachineDirectory, file: string): unknown => {
+  const path = join(directory.path, file);
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 };
+
+/** The machine that a directory was made for; undefined when it was left half-made. */
+export const readMachine = (directory: MachineDirectory): Machine | undefined =>
+  readWhole(directory, 'machine.json') as Machine | undefined;
 
 /** Records that the guest has its first seed. */
 export const markSeeded = (directory: MachineDirectory): void =>
@@ -109,8 +118,7 @@ const deathReason = (directory: MachineDirectory): string => {
   const fatal = console.find((line) => /\] fatal: |^cloister: /.test(line));
   if (fatal !== undefined)
     return `The guest gave up: ${fatal.replace(/^.*(fatal|cloister): /, '').slice(0, 200)}.`;
-  const exitFile = join(directory.path, 'exit');
-  const exit = existsSync(exitFile) ? (JSON.parse(readFileSync(exitFile, 'utf8')) as Exit) : undefined;
+  const exit = readWhole(directory, 'exit') as Exit | undefined;
   if (exit?.signal) return `The virtual machine was ended by ${exit.signal}.`;
   const said = tail(directory, FILES.qemu, 1)[0] ?? '';
   const signal = /terminating on signal (\d+)/.exec(said)?.[1];
