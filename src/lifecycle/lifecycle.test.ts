@@ -9,6 +9,7 @@ import { microVMOf } from '../core/machine/microvm.ts';
 import { nodeOf } from '../core/machine/node.ts';
 import type { Pod } from '../core/pod.ts';
 import { until } from '../host/wait.ts';
+import { ApiError } from '../kube/client.ts';
 import type { Listener } from '../kube/listeners.ts';
 import type { KubeObject } from '../kube/object.ts';
 import { keyOf } from '../kube/object.ts';
@@ -67,6 +68,7 @@ const bench = () => {
     fed: [] as Seed[],
     removed: [] as string[],
     started: [] as number[],
+    looks: 0,
     feed: async (_machine: Machine, seed: Seed): Promise<void> => void host.fed.push(seed),
     cap: async (): Promise<void> => {},
   };
@@ -80,6 +82,7 @@ const bench = () => {
   const node = nodeOf(machine, 'test', began) as Node;
   nodes.put({ ...node, status: { ...node.status, nodeInfo: { bootID: 'b' } } } as Node);
   pods.put(bound);
+  const deleted: string[] = [];
   let changed = (): void => {};
   /** Phases that were written. */
   const written: string[] = [];
@@ -91,11 +94,15 @@ const bench = () => {
         if (status?.phase !== undefined) written.push(status.phase);
         return answer;
       },
-      get: async () => answer,
-      delete: async () => {},
+      get: async ({ kind }: { kind: string }) => {
+        if (kind === 'MicroVM') throw new ApiError('none', { status: 404, reason: 'NotFound' });
+        return answer;
+      },
+      delete: async (_resource: unknown, { name }: { name: string }) => void deleted.push(name),
     },
     provider: {
       inspect: async () => {
+        host.looks += 1;
         await nextTurn();
         return host.seen;
       },
@@ -125,7 +132,7 @@ const bench = () => {
     now: () => new Date(clock.at),
     joinLimitMs: 60_000,
   } as unknown as Context;
-  return { clock, microVMs, pods, nodes, host, written, context };
+  return { clock, microVMs, pods, nodes, host, written, deleted, context };
 };
 
 const stops: (() => Promise<void>)[] = [];
@@ -225,4 +232,28 @@ describe('a machine that dies whenever it starts', () => {
     expect(second - first).toBeGreaterThan(900);
     expect(third - second).toBeGreaterThan(1_900);
   }, 15_000);
+});
+
+describe('a machine whose MicroVM was forced away', () => {
+  it('goes all the same, and its Node with it', async () => {
+    const { microVMs, host, deleted, context } = bench();
+    live(context);
+    await until(() => host.looks > 0, { limitMs: 5_000, what: 'the machine to be looked at' });
+    microVMs.drop(machine.name);
+    await until(() => host.removed.includes(machine.name), { limitMs: 5_000, what: 'the machine to go' });
+    await until(() => deleted.includes('fargate-ip-10-0-0-7.r.compute.internal'), {
+      limitMs: 5_000,
+      what: 'the Node to go',
+    });
+  });
+
+  it('stays while the API server says that it is there', async () => {
+    const { microVMs, host, context } = bench();
+    live(context);
+    await until(() => host.looks > 0, { limitMs: 5_000, what: 'the machine to be looked at' });
+    context.client.get = async () => ({ metadata: { name: machine.name } }) as never;
+    microVMs.drop(machine.name);
+    await nextTurn();
+    expect(host.removed).toEqual([]);
+  });
 });

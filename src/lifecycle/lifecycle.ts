@@ -19,6 +19,7 @@ import { type Deliveries, deliveries } from './deliveries.ts';
 import { join } from './join.ts';
 import { launch } from './launch.ts';
 import { look, lookAtPod, sightOf } from './look.ts';
+import { removeNameless } from './orphans.ts';
 import { deletePod, failPod, releasePod } from './pod-endings.ts';
 import { gone, reclaim } from './reclaim.ts';
 import { register } from './register.ts';
@@ -52,6 +53,8 @@ interface Memory {
   readonly seeds: Deliveries;
   readonly limits: Deliveries;
   readonly renewals: Renewals;
+  /** Machines that have a MicroVM, or had one that was not reclaimed. */
+  readonly named: Set<string>;
   /** UIDs of the MicroVMs that are gone, until the watch tells so, too: they are not deleted twice. */
   readonly reclaimed: Map<string, string | undefined>;
 }
@@ -66,6 +69,7 @@ export const runLifecycle = (context: Context): Pick<Controller, 'stop'> => {
     seeds: deliveries(ended),
     limits: deliveries(ended),
     renewals: renewals(deliveries(ended)),
+    named: new Set(),
     reclaimed: new Map(),
   };
   const controller = runController({
@@ -101,9 +105,11 @@ const DONE: Outcome = { done: true };
 const pass = async (name: string, memory: Memory, context: Context): Promise<Outcome> => {
   const view = await look(name, context);
   if (view === undefined) {
+    if (memory.named.has(name)) await removeNameless(name, context);
     forget(name, memory);
     return DONE;
   }
+  if (memory.reclaimed.get(name) !== view.vm.metadata.uid) memory.named.add(name);
   const fate = fateOf(sightOf(view, context.now()), context.joinLimitMs);
   switch (fate.next) {
     case 'advance':
@@ -208,6 +214,7 @@ const forget = (name: string, memory: Memory): void => {
   memory.reached.delete(name);
   memory.written.delete(name);
   memory.restarts.delete(name);
+  memory.named.delete(name);
   memory.reclaimed.delete(name);
   memory.seeds.forget(name);
   memory.limits.forget(name);
