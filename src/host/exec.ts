@@ -8,7 +8,7 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Text for standard input; without it the program reads nothing. */
   readonly input?: string | Buffer;
-  /** Milliseconds after which the program and its children are ended. Default one minute. */
+  /** Milliseconds after which the program and its children are ended, and waited for no more. Default one minute. */
   readonly limitMs?: number;
   /** Called for each whole line that the program prints on either stream. */
   readonly onLine?: (line: string) => void;
@@ -31,14 +31,16 @@ export class ExecError extends Error {
 /** Programs that run now. They are in process groups of their own, so nobody else ends them with us. */
 const running = new Set<number>();
 
-process.on('exit', () => {
-  for (const pid of running) {
-    try {
-      process.kill(-pid, 'SIGTERM');
-    } catch {
-      // ended by itself a moment ago
-    }
+const end = (pid: number, signal: NodeJS.Signals): void => {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // ended by itself a moment ago
   }
+};
+
+process.on('exit', () => {
+  for (const pid of running) end(pid, 'SIGTERM');
 });
 
 const tail = (text: string): string => text.trim().split('\n').slice(-8).join('\n');
@@ -73,10 +75,11 @@ export const exec = async (
         for (const line of lines) if (line !== '') options.onLine(line);
       });
     }
-    let late = false;
     const timer = setTimeout(() => {
-      late = true;
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      if (child.pid !== undefined) end(child.pid, 'SIGKILL');
+      // Not waited for any more: a program may be stuck in the kernel, or another one may hold its output.
+      for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+      reject(new ExecError(command, null, collected.stderr, `not finished after ${limitMs / 1000} s`));
     }, limitMs);
     child.on('error', (cause) => {
       clearTimeout(timer);
@@ -87,9 +90,7 @@ export const exec = async (
       clearTimeout(timer);
       if (code === 0) resolve(collected.stdout);
       else {
-        const why = late
-          ? `not finished after ${limitMs / 1000} s`
-          : `ended with ${signal ?? `code ${code}`}`;
+        const why = `ended with ${signal ?? `code ${code}`}`;
         reject(new ExecError(command, code, collected.stderr || collected.stdout, why));
       }
     });
