@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { VPC_CIDR } from '../../src/cluster/plan.ts';
-import { attach, createRouter, enclose, removeRouter } from '../../src/compute/local/router.ts';
+import { attach, createRouter, detach, enclose, removeRouter } from '../../src/compute/local/router.ts';
 import { addNamespace, inNamespace, removeNamespace } from '../../src/host/namespace.ts';
 import { startDaemon, stopDaemon } from '../../src/host/process.ts';
 import { until } from '../../src/host/wait.ts';
@@ -50,6 +50,19 @@ it('lets attached addresses talk, and keeps track of none of it', async () => {
   const ask = `${agnhost} connect --timeout=5s ${ENDS['routing-right']}:${PORT}`;
   expect(await inside('routing-left', ask)).toBe('');
   expect(Number(await inside(ROUTER, 'cat /proc/sys/net/netfilter/nf_conntrack_count'))).toBe(0);
+});
+
+it('leaves an address to the one that has it now when an earlier one goes', async () => {
+  const [address, earlier, later] = ['10.42.64.33', 'routing-earlier', 'routing-later'];
+  for (const namespace of [earlier, later]) {
+    await addNamespace(namespace);
+    await attach({ router: ROUTER, namespace, address });
+  }
+  await detach({ router: ROUTER, namespace: earlier, address });
+  expect(await inside(later, 'ip -br link show eth0')).toContain('eth0');
+  await detach({ router: ROUTER, namespace: later, address });
+  expect(await inside(later, 'ip -br link show')).not.toContain('eth0');
+  for (const namespace of [earlier, later]) await removeNamespace(namespace);
 });
 
 it('says that there is no way to where nothing is attached', async () => {

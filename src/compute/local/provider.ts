@@ -152,7 +152,8 @@ export const localProvider = (options: LocalOptions): Provider => {
         const log = join(directory.path, 'log');
         if (isMounted(log)) await exec('umount', [log]);
         const machine = readMachine(directory);
-        if (machine !== undefined) await detach({ router, address: machine.placement.address });
+        const namespace = namespaceOf(name);
+        if (machine !== undefined) await detach({ router, namespace, address: machine.placement.address });
       }
       await removeNamespace(namespaceOf(name));
       await removeCgroup(cluster, name);

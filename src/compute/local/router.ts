@@ -198,9 +198,17 @@ export const route = async (way: { router: string; cidr: string; via: string }):
   await ipBatch(way.router, [`route replace ${way.cidr} via ${way.via} dev ${linkName(way.via)} onlink`]);
 };
 
-/** Removes the link of an address, and with it `eth0` at the other end; nothing when it does not exist. */
-export const detach = async ({ router, address }: Omit<Attachment, 'namespace'>): Promise<void> => {
+/**
+ * Removes the link of an address, and with it `eth0` at the other end; nothing when it does not exist.
+ * @param namespace leaves the link alone unless it is this one's: another one may have been given the address
+ */
+export const detach = async ({
+  router,
+  address,
+  namespace,
+}: Omit<Attachment, 'namespace'> & { readonly namespace?: string }): Promise<void> => {
   if (!namespaceExists(router) || !(await hasLink(router, linkName(address)))) return;
+  if (namespace !== undefined && !(namespaceExists(namespace) && (await hasLink(namespace, 'eth0')))) return;
   await exec('ip', ['-n', router, 'link', 'del', linkName(address)]);
 };
 
