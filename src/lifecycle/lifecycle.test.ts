@@ -257,3 +257,16 @@ describe('a machine whose MicroVM was forced away', () => {
     expect(host.removed).toEqual([]);
   });
 });
+
+describe('a pod whose MicroVM is deleted', () => {
+  it('is deleted although nobody can be told of it', async () => {
+    const { microVMs, deleted, context } = bench();
+    context.events.event = async () => {
+      throw new ApiError('quota exceeded', { status: 403, reason: 'Forbidden' });
+    };
+    const vm = microVMs.store.get(machine.name) as MicroVM;
+    microVMs.put({ ...vm, metadata: { ...vm.metadata, deletionTimestamp: 'now' } });
+    live(context);
+    await until(() => deleted.includes('p'), { limitMs: 3_000, what: 'the pod to be deleted' });
+  });
+});

@@ -53,8 +53,9 @@ export const deletePod = async (
   const { namespace, name, uid } = view.machine.pod;
   if (deleted === 'Node' && (await nodeIsHere(view, client))) return;
   const message = `Deleting the pod because its ${deleted} was deleted`;
-  await events.event(reference(view), 'Normal', 'MachineLeaving', message);
+  // First: a quota of events, for example, must not keep a machine.
   await gone(client.delete(pods, { namespace, name }, { uid }));
+  await events.event(reference(view), 'Normal', 'MachineLeaving', message);
 };
 
 /** A pod under deletion that no kubelet will ever confirm is removed at once. */
