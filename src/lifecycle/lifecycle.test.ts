@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { MicroVM } from '../api/micro-vm.ts';
 import type { Node } from '../api/resources.ts';
-import type { Observation, Seed } from '../compute/provider.ts';
+import { type Observation, ProviderError, type Seed } from '../compute/provider.ts';
 import type { Machine } from '../core/machine/machine.ts';
 import { microVMOf } from '../core/machine/microvm.ts';
 import { nodeOf } from '../core/machine/node.ts';
@@ -268,5 +268,32 @@ describe('a pod whose MicroVM is deleted', () => {
     microVMs.put({ ...vm, metadata: { ...vm.metadata, deletionTimestamp: 'now' } });
     live(context);
     await until(() => deleted.includes('p'), { limitMs: 3_000, what: 'the pod to be deleted' });
+  });
+});
+
+describe('a machine whose guest image this host has no more', () => {
+  /** Not started yet, before a new image came. */
+  const late = (pod: Pod) => {
+    const all = bench();
+    const { status: _, ...fresh } = all.microVMs.store.get(machine.name) as MicroVM;
+    all.microVMs.put(fresh);
+    all.nodes.put(nodeOf(machine, 'test', 'now') as Node);
+    all.pods.put(pod);
+    all.host.seen = { state: 'absent' };
+    all.context.provider.ensure = async () => {
+      throw new ProviderError('bad-image', 'the guest image i is not here');
+    };
+    live(all.context);
+    return all;
+  };
+
+  it('goes, so that its pod is placed anew with the new one', async () => {
+    const { deleted } = late({ ...bound, spec: { containers: [] } });
+    await until(() => deleted.includes(machine.name), { limitMs: 3_000, what: 'the MicroVM to go' });
+  });
+
+  it('fails its pod when that is bound and cannot be', async () => {
+    const { written } = late(bound);
+    await until(() => written.includes('Failed'), { limitMs: 3_000, what: 'the pod to fail' });
   });
 });

@@ -5,6 +5,7 @@
  */
 
 import { microVMs } from '../api/resources.ts';
+import { ProviderError } from '../compute/provider.ts';
 import { fateOf } from '../core/machine/fate.ts';
 import { type Progress, type Stage, statusOf, worthWriting } from '../core/machine/life.ts';
 import { machineName } from '../core/machine/microvm.ts';
@@ -113,7 +114,7 @@ const pass = async (name: string, memory: Memory, context: Context): Promise<Out
   const fate = fateOf(sightOf(view, context.now()), context.joinLimitMs);
   switch (fate.next) {
     case 'advance':
-      return advance(view, memory, context);
+      return advance(view, memory, context).catch((cause) => giveUp(cause, view, memory, context));
     case 'keep':
       return { again: memory.renewals.renew(view, context) };
     case 'rest':
@@ -121,10 +122,7 @@ const pass = async (name: string, memory: Memory, context: Context): Promise<Out
     case 'reclaim':
       if (memory.reclaimed.get(name) === view.vm.metadata.uid) return DONE;
       if (!(await isCertain(view, context))) return { again: 1_000 };
-      await reclaim(view, context);
-      forget(name, memory); // a pod that is placed anew gets a machine of the same name
-      memory.reclaimed.set(name, view.vm.metadata.uid);
-      return DONE;
+      return takeAway(view, memory, context);
     case 'delete-pod':
       await deletePod(view, fate.deleted, context);
       return { again: 1_000 };
@@ -132,9 +130,7 @@ const pass = async (name: string, memory: Memory, context: Context): Promise<Out
       await releasePod(view, context);
       return { again: 1_000 };
     case 'fail-pod':
-      await report(view, { reached: timesOf(view, memory), failure: fate.reason }, memory, context);
-      await failPod(view, fate.reason, context);
-      return DONE;
+      return fail(view, fate.reason, memory, context);
     case 'restart':
       return restart(view, fate.reason, memory, context);
     default:
@@ -163,6 +159,34 @@ const advance = async (view: View, memory: Memory, context: Context): Promise<Ou
   }
   await report(view, { reached }, memory, context);
   return { again: memory.renewals.renew(view, context) };
+};
+
+const takeAway = async (view: View, memory: Memory, context: Context): Promise<Outcome> => {
+  const { name } = view.machine;
+  await reclaim(view, context);
+  forget(name, memory); // a pod that is placed anew gets a machine of the same name
+  memory.reclaimed.set(name, view.vm.metadata.uid);
+  return DONE;
+};
+
+const fail = async (view: View, reason: string, memory: Memory, context: Context): Promise<Outcome> => {
+  await report(view, { reached: timesOf(view, memory), failure: reason }, memory, context);
+  await failPod(view, reason, context);
+  return DONE;
+};
+
+/**
+ * A machine that was not started before another guest image came never will be: its pod is placed anew, or fails when
+ * it is bound already.
+ * @throws what it was given, for all else
+ */
+const giveUp = async (cause: unknown, view: View, memory: Memory, context: Context): Promise<Outcome> => {
+  const hopeless = cause instanceof ProviderError && cause.kind === 'bad-image';
+  // A Node that was made in this very pass is seen by the next one.
+  if (!hopeless || view.node === undefined) throw cause;
+  return view.pod?.spec.nodeName
+    ? fail(view, cause.message, memory, context)
+    : takeAway(view, memory, context);
 };
 
 /** Takes the dead or stalled machine away; the next pass makes it again, under the same Node and address. */
