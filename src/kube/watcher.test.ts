@@ -14,6 +14,7 @@ const page = (names: string[], resourceVersion: string, continueToken?: string):
   ...(continueToken === undefined ? {} : { continueToken }),
 });
 const gone = new ApiError('too old', { status: 410, reason: 'Expired' });
+const strange = new ApiError('what is that', { status: 400, reason: 'BadRequest' });
 const refused = new ConnectionError('broken', 'refused');
 
 /** A stream of events that ends, or throws what comes last. */
@@ -104,6 +105,8 @@ describe('step', () => {
     ['a continuation', { at: 'listing', continueToken: 'x' }, gone],
     ['a version to watch from', { at: 'listed', resourceVersion: '7' }, gone],
     ['a version, told by an event', watching(expiredEvent), gone],
+    ['a continuation that another one gave', { at: 'listing', continueToken: 'x' }, strange],
+    ['a version that another one gave', { at: 'listed', resourceVersion: '7' }, strange],
   ])('starts over when the server no longer knows %s', async (_, state, error) => {
     expect(await step(scripted([error]), state)).toMatchObject({ outcome: 'failed', next: { at: 'empty' } });
   });
