@@ -24,9 +24,17 @@ export const word = (text: string): string =>
 
 const inRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-/** A pattern of the original: `*` for any of the characters, `?` for exactly one. */
-const wild = (pattern: string, any = '.'): string =>
-  inRegex(pattern).replaceAll('\\*', `${any}*`).replaceAll('\\?', any);
+/**
+ * A pattern of the original: `*` for any of the characters, `?` for exactly one. What stands between two stars is looked
+ * for once and never again (`(?>` of PCRE): the first place is as good as any, and a pattern of many stars could
+ * otherwise hold HAProxy, which is one for everybody, for as long as whoever wrote it likes.
+ */
+const wild = (pattern: string, any = '.'): string => {
+  const [first = '', ...rest] = pattern.split(/\*+/).map((part) => inRegex(part).replaceAll('\\?', any));
+  const last = rest.pop();
+  if (last === undefined) return first;
+  return `${first}${rest.map((part) => `(?>${any}*?${part})`).join('')}${any}*${last}`;
+};
 
 const HOST = 'req.hdr(host),field(1,:),lower';
 

@@ -20,6 +20,7 @@ import {
   serversOf,
   statesFor,
 } from './haproxy.ts';
+import { routeLines } from './haproxy-routes.ts';
 
 const tcp: HealthCheck = {
   protocol: 'tcp',
@@ -249,6 +250,12 @@ it('reads what a worker tells of its targets', () => {
     { ...common, server: '10.42.64.8:8080', healthy: false, draining: false, sinceSeconds: 3 },
     { ...common, server: '10.42.64.9:8080', healthy: false, draining: true, sinceSeconds: 301 },
   ]);
+});
+
+it('matches a pattern of many stars without going back, so that it holds nobody up', () => {
+  const stars = route(API, undefined, { kind: 'pattern', path: '/a*b?**c*d' });
+  const lines = routeLines({ routes: [stars], otherwise: forward(SITE) });
+  expect(lines[0]).toBe("    acl path0 path -m reg -- '^/a(?>.*?b.)(?>.*?c).*d$'");
 });
 
 it('hands over states with TLS and the port of checks as the pools have them now', () => {
