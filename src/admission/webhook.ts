@@ -67,10 +67,7 @@ const explain = (log: Logger) => (error: FastifyError, request: FastifyRequest, 
   return reply.code(code).send({ code, message });
 };
 
-/**
- * Makes the server; the caller listens and closes. Certificates can be renewed by `server.setSecureContext`
- * on the instance's `server`.
- */
+/** Makes the server; the caller listens, closes, and renews the certificate. */
 export const admissionServer = ({
   tls,
   log,

@@ -52,6 +52,7 @@ import { publishFacts } from '../scheduling/facts.ts';
 import { rolesFrom } from '../scheduling/roles.ts';
 import { runScheduler } from '../scheduling/scheduler.ts';
 import { prepareBalancing } from './balancing.ts';
+import { serveRenewed, servingPair } from './certificates.ts';
 import { type ControllerConfig, loadConfig } from './config.ts';
 import { accountOf, runEks } from './eks.ts';
 import { everyPod } from './pods.ts';
@@ -120,8 +121,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   const owner = config.eks && { account: accountOf(config, config.eks), cluster: config.clusterName };
   const roles = owner && authConfig && rolesFrom({ ...stores, authConfig, owner, log });
 
-  const { address, port, certificate, key } = config.webhook;
-  const tls = { certificate: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+  const { address, port, ...files } = config.webhook;
   const account = accountFrom(client, stores.accounts);
   const admission = admissionServer({
     // A profile that is being deleted takes no more pods.
@@ -146,9 +146,10 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
       clusterGroup: network()?.spec.clusterSecurityGroup,
     }),
     ...(balancing && { gates: balancing.gates }),
-    tls,
+    tls: servingPair(files),
     log,
   });
+  const unfollow = serveRenewed(admission.server, files, log);
   await admission.listen({ host: address, port });
   presence.follow(stores.profiles);
 
@@ -199,6 +200,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   log.info({ provider: provider.name, image }, 'controller runs');
 
   return async () => {
+    unfollow();
     await admission.close();
     await Promise.all([
       presence.stop(),

@@ -1,5 +1,6 @@
 /** Wires the EKS API: its state from the cluster, and its listeners. */
 import { readFileSync } from 'node:fs';
+import type { Server } from 'node:tls';
 import type { Logger } from 'pino';
 import type { FargateProfile } from '../api/fargate-profile.ts';
 import { configMaps, namespaces, serviceAccounts } from '../api/resources.ts';
@@ -16,6 +17,7 @@ import { turns } from '../eks/turn.ts';
 import { type KubeClient, orNothing } from '../kube/client.ts';
 import { runController } from '../kube/controller.ts';
 import type { Store } from '../kube/store.ts';
+import { serveRenewed, servingPair } from './certificates.ts';
 import type { ControllerConfig, EksConfig } from './config.ts';
 
 /** What the API shares with the rest of the controller. */
@@ -104,6 +106,7 @@ export const runEks = async (
   };
   await publish(context);
   const { http, https, anonymous = false } = eks;
+  let unfollow = (): void => {};
   const servers: { readonly close: () => Promise<unknown> }[] = [];
   if (http !== undefined) {
     const server = await eksServer({ context, services, anonymous });
@@ -111,11 +114,9 @@ export const runEks = async (
     await server.listen({ host: http.address, port: http.port });
   }
   if (https !== undefined) {
-    const tls = {
-      certificate: readFileSync(https.certificate, 'utf8'),
-      key: readFileSync(https.key, 'utf8'),
-    };
-    const server = await eksServer({ context, services, tls });
+    const server = await eksServer({ context, services, tls: servingPair(https) });
+    // Its type does not tell that it speaks TLS.
+    unfollow = serveRenewed(server.server as unknown as Server, https, log);
     servers.push(server);
     await server.listen({ host: https.address, port: https.port });
   }
@@ -131,6 +132,7 @@ export const runEks = async (
   sweeper.enqueue('sweep');
   return {
     stop: async () => {
+      unfollow();
       await Promise.all([...servers.map((server) => server.close()), sweeper.stop()]);
       context.access.stop();
     },
