@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { MicroVM } from '../api/micro-vm.ts';
 import type { Node } from '../api/resources.ts';
 import { type Observation, ProviderError, type Seed } from '../compute/provider.ts';
+import type { LifeStatus } from '../core/machine/life.ts';
 import type { Machine } from '../core/machine/machine.ts';
 import { microVMOf } from '../core/machine/microvm.ts';
 import { nodeOf } from '../core/machine/node.ts';
@@ -82,6 +83,8 @@ const bench = () => {
   const node = nodeOf(machine, 'test', began) as Node;
   nodes.put({ ...node, status: { ...node.status, nodeInfo: { bootID: 'b' } } } as Node);
   pods.put(bound);
+  /** Messages of conditions that were written. */
+  const told: string[] = [];
   const deleted: string[] = [];
   let changed = (): void => {};
   /** Phases that were written. */
@@ -90,8 +93,9 @@ const bench = () => {
   const context = {
     client: {
       create: async () => answer,
-      patch: async (_resource: unknown, _key: unknown, { status }: { status?: { phase?: string } }) => {
+      patch: async (_resource: unknown, _key: unknown, { status }: { status?: LifeStatus }) => {
         if (status?.phase !== undefined) written.push(status.phase);
+        told.push(...(status?.conditions ?? []).map(({ message }) => message));
         return answer;
       },
       get: async ({ kind }: { kind: string }) => {
@@ -132,7 +136,7 @@ const bench = () => {
     now: () => new Date(clock.at),
     joinLimitMs: 60_000,
   } as unknown as Context;
-  return { clock, microVMs, pods, nodes, host, written, deleted, context };
+  return { clock, microVMs, pods, nodes, host, written, told, deleted, context };
 };
 
 const stops: (() => Promise<void>)[] = [];
@@ -268,6 +272,26 @@ describe('a pod whose MicroVM is deleted', () => {
     microVMs.put({ ...vm, metadata: { ...vm.metadata, deletionTimestamp: 'now' } });
     live(context);
     await until(() => deleted.includes('p'), { limitMs: 3_000, what: 'the pod to be deleted' });
+  });
+});
+
+describe('a machine for which the host has no memory at the moment', () => {
+  it('says so, and waits', async () => {
+    const { clock, microVMs, nodes, pods, host, told, context } = bench();
+    const { status: _, ...fresh } = microVMs.store.get(machine.name) as MicroVM;
+    microVMs.put(fresh);
+    nodes.put(nodeOf(machine, 'test', 'now') as Node);
+    pods.put({ ...bound, spec: { containers: [] } });
+    host.seen = { state: 'absent' };
+    context.provider.ensure = async () => {
+      throw new ProviderError('out-of-capacity', 'this host has no 900 MiB of memory left');
+    };
+    clock.at += 60_000;
+    live(context);
+    await until(() => told.includes('this host has no 900 MiB of memory left'), {
+      limitMs: 3_000,
+      what: 'the reason in the status',
+    });
   });
 });
 
