@@ -321,3 +321,24 @@ describe('a machine whose guest image this host has no more', () => {
     await until(() => written.includes('Failed'), { limitMs: 3_000, what: 'the pod to fail' });
   });
 });
+
+describe('a pod that was released', () => {
+  it('is asked to go once, however long a finalizer of others holds it', async () => {
+    const { pods, host, deleted, context } = bench();
+    host.seen = { state: 'dead', reason: 'it ended' };
+    const leaving = { ...bound.metadata, deletionTimestamp: 'now', deletionGracePeriodSeconds: 30 };
+    pods.put({ ...bound, metadata: leaving } as Pod);
+    live(context);
+    await until(() => deleted.length > 0, { limitMs: 3_000, what: 'the pod to be released' });
+    const released = { ...bound, metadata: { ...leaving, deletionGracePeriodSeconds: 0 } } as Pod;
+    const looks = host.looks;
+    await until(
+      () => {
+        pods.put(released);
+        return host.looks > looks + 2;
+      },
+      { limitMs: 5_000, what: 'further looks' },
+    );
+    expect(deleted).toEqual(['p']);
+  });
+});
