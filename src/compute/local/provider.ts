@@ -115,8 +115,9 @@ export const localProvider = (options: LocalOptions): Provider => {
           `this host has no ${needed} MiB of memory left for ${machine.name}`,
         );
       }
-      const namespace = await prepare(options, machine);
-      await launch(namespace, directory);
+      // One that an earlier process began goes on: set up once more, its namespace would keep the guest's address.
+      if (!(await launchUnderWay(directory))) await prepare(options, machine);
+      await launch(namespaceOf(machine.name), directory);
     },
 
     feed: async (machine, seed) => {
@@ -217,6 +218,16 @@ const deliverSeed = async (
   }
 };
 
+/** Whether `launch`, or what has become of it, holds the machine's lock. */
+const launchUnderWay = async ({ path }: MachineDirectory): Promise<boolean> => {
+  const lock = join(path, 'lock');
+  if (!existsSync(lock)) return false;
+  return exec('flock', ['--nonblock', lock, 'true']).then(
+    () => false,
+    () => true,
+  );
+};
+
 /**
  * Ends every process of a machine: the recorded one, and any that carries its name. A launch that is under way
  * holds the lock without a name yet; it is waited for, and then ended.
@@ -226,19 +237,12 @@ const killAll = async (
   found: () => readonly number[],
   directory: MachineDirectory,
 ): Promise<void> => {
-  const lock = join(directory.path, 'lock');
-  const held = async (): Promise<boolean> =>
-    existsSync(lock) &&
-    !(await exec('flock', ['--nonblock', lock, 'true']).then(
-      () => true,
-      () => false,
-    ));
   await until(
     async () => {
       const recorded = livePid(directory.pidFile);
       const pids = [...found(), ...(recorded === undefined ? [] : [recorded])];
       for (const pid of new Set(pids)) signalIfThere(pid);
-      return pids.length === 0 && !(await held());
+      return pids.length === 0 && !(await launchUnderWay(directory));
     },
     { limitMs: 30_000, what: `the processes of ${name} to end after SIGKILL` },
   );
