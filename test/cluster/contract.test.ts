@@ -413,6 +413,11 @@ describe('the guard of what a Node says of its machine', () => {
     }
   });
 
+  it('lets none register itself, as one whose machine is gone could', async () => {
+    const late = node.create(nodes, { apiVersion: 'v1', kind: 'Node', metadata: mine });
+    await expect(late).rejects.toThrow('do not register themselves');
+  });
+
   it('lets it say all else, and others say what they like', async () => {
     const annotations = { 'csi.volume.kubernetes.io/nodeid': '{}' };
     await node.patch(nodes, mine, { metadata: { annotations } }, { type: 'merge' });

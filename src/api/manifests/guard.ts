@@ -97,6 +97,12 @@ export const guardManifests = (): readonly object[] => [
       message: `nodes whose name starts with ${NODE_PREFIX} cannot request certificates; ${CONTROLLER_USER} requests them`,
     },
   ]),
+  ...policy(`registrations.${NAME}`, creationOf('', 'nodes'), [
+    {
+      expression: `!${byOurNode}`,
+      message: `nodes whose name starts with ${NODE_PREFIX} do not register themselves; ${CONTROLLER_USER} does`,
+    },
+  ]),
   ...policy(
     `identities.${NAME}`,
     { apiGroups: [''], apiVersions: ['v1'], operations: ['UPDATE'], resources: ['nodes', 'nodes/status'] },
