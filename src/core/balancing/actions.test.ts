@@ -155,6 +155,10 @@ describe('conditions', () => {
       [{ field: 'http-header', httpHeaderConfig: { httpHeaderName: 'x)', values: ['a'] } }],
     ],
     ['a range that is none', [{ field: 'source-ip', sourceIpConfig: { values: ['10.0.0.0'] } }]],
+    [
+      'a pattern that is longer than the original takes',
+      [{ field: 'path-pattern', pathPatternConfig: { values: [`/${'?'.repeat(128)}`] } }],
+    ],
     ['a line in a value', [{ field: 'path-pattern', pathPatternConfig: { values: ['/x\ny'] } }]],
     [
       'more than HAProxy takes in a line',

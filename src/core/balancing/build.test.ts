@@ -389,6 +389,24 @@ describe('an Ingress', () => {
     expect([routes(all), reads]).toEqual([[...port, ...port], 1]);
   });
 
+  it('leaves out a pattern that is longer than the original takes: each letter costs every request time', () => {
+    const longest = `/${'?'.repeat(127)}`;
+    const one = ingress('web', [
+      ['ImplementationSpecific', longest, 'a'],
+      ['ImplementationSpecific', `${longest}*`, 'b'],
+      ['Prefix', `${longest}/long`, 'c'],
+    ]);
+    const { problems, ...rest } = built({ kind: 'Ingress', ingresses: [one] }, services);
+    expect(routes({ problems, ...rest })).toEqual([
+      `* prefix ${longest}/long c`,
+      `* pattern ${longest} a`,
+      'otherwise 404',
+    ]);
+    expect(problems.map(({ message }) => message)).toEqual([
+      `the rule for *${longest}* does not count: its pattern has more than 128 characters. Shorten it`,
+    ]);
+  });
+
   it('leaves out a path with control characters', () => {
     const one = ingress('web', [['ImplementationSpecific', '/a\n    use_backend b', 'a']]);
     const { listeners, problems } = built({ kind: 'Ingress', ingresses: [one] }, services);

@@ -22,6 +22,9 @@ interface Written {
 /** No request has them, and they would end a line of a balancer's configuration. */
 const CONTROL_CHARACTERS = /[\x00-\x1f\x7f]/;
 
+/** Longest pattern that the original takes, in characters (AWS "Condition types for listener rules"). */
+const PATTERN_MOST = 128;
+
 /** Paths of type ImplementationSpecific are patterns of the original's listener rules; without wildcards, exact. */
 const patternOf = (path: string): PathMatch => ({ kind: /[*?]/.test(path) ? 'pattern' : 'exact', path });
 
@@ -107,6 +110,12 @@ export const routesOf = (
     if (problem !== undefined) tell(`${problem}. Requests for ${place} are answered with 503`);
     if (CONTROL_CHARACTERS.test(place)) {
       tell(`the rule for ${JSON.stringify(place)} does not count: it has control characters. Remove them`);
+      continue;
+    }
+    if (route.paths.some(({ kind, path }) => kind === 'pattern' && path.length > PATTERN_MOST)) {
+      tell(
+        `the rule for ${place} does not count: its pattern has more than ${PATTERN_MOST} characters. Shorten it`,
+      );
       continue;
     }
     const other = first.get(keyOf(route));
