@@ -176,6 +176,8 @@ const globalLines = (mark: string, { socket, jail, states }: ProxyFiles): readon
   '    group nogroup',
   // Connections that a worker still carries when another took over; then they are cut.
   '    hard-stop-after 1h',
+  // Or this many others after it: who keeps changing an Ingress, with a connection to each worker, fills no memory.
+  '    mworker-max-reloads 32',
   '    log stderr format raw daemon warning',
   '    ssl-default-bind-options ssl-min-ver TLSv1.2',
   '',

@@ -136,6 +136,7 @@ const DIRECTIVES = new Set([
     'user',
     'group',
     'hard-stop-after',
+    'mworker-max-reloads',
     'log',
   ],
   ...['ssl-default-bind-options', 'defaults', 'load-server-state-from-file', 'timeout', 'retries', 'option'],
