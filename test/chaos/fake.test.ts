@@ -29,7 +29,7 @@ afterAll(() => product?.stop(), 60_000);
 
 it.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))(
   'round %i: a controller killed in each stage leaks and loses nothing',
-  (round) => killInEveryStage(target, NS, round),
+  (round) => killInEveryStage(target, round),
   300_000,
 );
 

@@ -54,7 +54,7 @@ afterAll(async () => {
 
 it.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))(
   'round %i: a controller killed in each stage leaks and loses nothing',
-  (round) => killInEveryStage(target, NS, round),
+  (round) => killInEveryStage(target, round),
   1_200_000,
 );
 

@@ -77,23 +77,28 @@ const before: readonly Moment[] = [
   },
 ];
 
-/** One life per stage. @param round distinguishes the pods of repeated rounds */
-export const killInEveryStage = async (
-  target: ChaosTarget,
-  namespace: string,
-  round: number,
-): Promise<void> => {
+/**
+ * One life per stage, two at a time: a pod still starts while the next is made and the controller killed in its stage.
+ * @param round distinguishes the pods of repeated rounds
+ */
+export const killInEveryStage = async (target: ChaosTarget, round: number): Promise<void> => {
   const killed: Stage[] = [];
+  const lives: Pod[] = [];
   for (const moment of before) {
     const name = `${moment.stage.toLowerCase()}-${round}`;
     const pod = await target.client.create(pods, target.pod(name));
     await killAt(moment, pod, target);
-    await untilRunning(pod, target);
-    await removePod(pod, target);
     killed.push(moment.stage);
+    const previous = lives.at(-1);
+    if (previous !== undefined) {
+      await untilRunning(previous, target);
+      await deletePod(previous, target);
+    }
+    lives.push(pod);
   }
-  await killWhileReclaiming(namespace, round, target);
+  await killWhileReclaiming(lives.at(-1) as Pod, target);
   killed.push('Reclaimed');
+  for (const pod of lives) await untilReclaimed(pod, target);
   expect(killed).toEqual(STAGES);
   await expectNothingLeft(target);
 };
@@ -120,9 +125,17 @@ const untilRunning = (pod: Pod, target: ChaosTarget): Promise<unknown> =>
 const deletePod = ({ metadata }: Pod, { client }: ChaosTarget): Promise<void> =>
   client.delete(pods, { namespace: metadata.namespace ?? '', name: metadata.name ?? '' });
 
-const removePod = async (pod: Pod, target: ChaosTarget): Promise<void> => {
+/** The pod's object is gone and the machine is being taken away: killed there, the next process goes on. */
+const killWhileReclaiming = async (pod: Pod, target: ChaosTarget): Promise<void> => {
+  await untilRunning(pod, target);
   await deletePod(pod, target);
-  await untilReclaimed(pod, target);
+  await until(async () => !(await found(podNow(pod, target))), {
+    limitMs: 120_000,
+    everyMs: 1,
+    what: `pod ${pod.metadata.name} to be gone`,
+  });
+  await target.kill();
+  await target.start();
 };
 
 const untilReclaimed = (pod: Pod, target: ChaosTarget): Promise<unknown> =>
@@ -131,22 +144,6 @@ const untilReclaimed = (pod: Pod, target: ChaosTarget): Promise<unknown> =>
     everyMs: 100,
     what: `the machine of ${pod.metadata.name} to be reclaimed`,
   });
-
-/** The pod's object is gone and the machine is being taken away: killed there, the next process goes on. */
-const killWhileReclaiming = async (namespace: string, round: number, target: ChaosTarget): Promise<void> => {
-  const name = `reclaimed-${round}`;
-  const pod = await target.client.create(pods, target.pod(name));
-  await untilRunning(pod, target);
-  await deletePod(pod, target);
-  await until(async () => !(await found(target.client.get(pods, { namespace, name }))), {
-    limitMs: 120_000,
-    everyMs: 1,
-    what: `pod ${name} to be gone`,
-  });
-  await target.kill();
-  await target.start();
-  await untilReclaimed(pod, target);
-};
 
 /** Pods, MicroVMs, machines on the host and Nodes match one to one. */
 export const expectNothingLeft = async (target: ChaosTarget): Promise<void> => {
