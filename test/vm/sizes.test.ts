@@ -74,6 +74,22 @@ const seeing = ({ name, requests }: Step): object => ({
   },
 });
 
+/** Without a limit of its own: what holds it is the size alone. */
+const burner = shellPod(NS, 'burner', 'while :; do :; done', { cpu: '250m', memory: '128Mi' });
+
+/** dd fills its whole buffer before it writes: more than the 256 MiB that such a pod has. */
+const eater = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { namespace: NS, name: 'eater' },
+  spec: {
+    restartPolicy: 'Never',
+    containers: [
+      { name: 'main', image: BUSYBOX, command: ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=400M', 'count=1'] },
+    ],
+  },
+};
+
 beforeAll(async () => {
   await apply(...fargateNamespace(NS), ...fargateNamespace(OPEN));
   await kubectl([
@@ -172,12 +188,27 @@ const share = async (name: string, seconds: number): Promise<number> => {
 };
 
 describe('a pod that wants more than its size', () => {
-  let burner: Pod;
-
   beforeAll(async () => {
-    // Without a limit of its own: what holds it is the size alone.
-    await apply(shellPod(NS, 'burner', 'while :; do :; done', { cpu: '250m', memory: '128Mi' }));
-    burner = await readyPod(NS, 'burner');
+    await apply(burner, eater);
+    await readyPod(NS, 'burner');
+  }, 400_000);
+
+  it('is killed for memory beyond it, inside its own guest and nowhere else', async () => {
+    await kubectlUntil(
+      ['get', 'pod', '-n', NS, 'eater', '-o', 'jsonpath={.status.phase}'],
+      (phase) => phase === 'Failed',
+      'the eater to be killed',
+    );
+    const killed = await read<Pod>('pod', '-n', NS, 'eater');
+    expect(killed.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ exitCode: 137 });
+    expect(killed.status?.reason).toBeUndefined(); // its machine lives on, its kubelet has told
+    const other = await read<Pod>('pod', '-n', NS, 'burner');
+    expect(other.status?.containerStatuses).toMatchObject([{ ready: true, restartCount: 0 }]);
+    for (const { spec } of [killed, other]) {
+      const { status } = await read<Node>('node', spec.nodeName ?? '');
+      expect(status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
+    }
+    expect(await inPod(NS, 'burner', 'echo alive')).toBe('alive');
   }, 400_000);
 
   it('is held at its vCPU fraction', async () => {
@@ -185,38 +216,4 @@ describe('a pod that wants more than its size', () => {
     expect(used).toBeLessThanOrEqual(0.25 * 1.1);
     expect(used).toBeGreaterThan(0.1); // a guest under emulation on a busy host gets less than it may
   });
-
-  it('is killed for memory beyond it, inside its own guest and nowhere else', async () => {
-    await apply({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: { namespace: NS, name: 'eater' },
-      spec: {
-        restartPolicy: 'Never',
-        containers: [
-          // dd fills its whole buffer before it writes: more than the 256 MiB that such a pod has.
-          {
-            name: 'main',
-            image: BUSYBOX,
-            command: ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=400M', 'count=1'],
-          },
-        ],
-      },
-    });
-    await kubectlUntil(
-      ['get', 'pod', '-n', NS, 'eater', '-o', 'jsonpath={.status.phase}'],
-      (phase) => phase === 'Failed',
-      'the eater to be killed',
-    );
-    const eater = await read<Pod>('pod', '-n', NS, 'eater');
-    expect(eater.status?.containerStatuses?.[0]?.state?.terminated).toMatchObject({ exitCode: 137 });
-    expect(eater.status?.reason).toBeUndefined(); // its machine lives on, its kubelet has told
-    for (const { spec } of [eater, burner]) {
-      const { status } = await read<Node>('node', spec.nodeName ?? '');
-      expect(status?.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
-    }
-    const after = await read<Pod>('pod', '-n', NS, 'burner');
-    expect(after.status?.containerStatuses).toMatchObject([{ ready: true, restartCount: 0 }]);
-    expect(await inPod(NS, 'burner', 'echo alive')).toBe('alive');
-  }, 400_000);
 });
