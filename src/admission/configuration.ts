@@ -12,6 +12,7 @@ import {
   PROFILE_WEBHOOK,
   SCHEDULER,
   SECURITY_GROUPS_ANNOTATION,
+  SUBNET_WEBHOOK,
   SYSTEM_NAMESPACE,
   VERSION,
 } from '../core/names.ts';
@@ -28,6 +29,7 @@ export interface WebhookAddress {
 export const MUTATE_PATH = '/mutate';
 export const MUTATE_GROUPS_PATH = '/mutate-v1-pod';
 export const VALIDATE_PROFILES_PATH = '/validate/profiles';
+export const VALIDATE_SUBNETS_PATH = '/validate/subnets';
 export const VALIDATE_EPHEMERAL_PATH = '/validate/ephemeralcontainers';
 export const VALIDATE_GROUPS_PATH = '/validate-v1-pod';
 export const DELETE_GROUP_PATH = '/validate/securitygroups';
@@ -114,26 +116,26 @@ const groupsOf = (object: string): string =>
  */
 const GROUPS_TOUCHED = `request.operation == 'CREATE' ? (${groupsOf('object')} != '' && ${HAS_SCHEDULER}) : (${groupsOf('object')} != ${groupsOf('oldObject')})`;
 
+/** What is asked about our own objects. */
+const ofOurs = (resource: string, ...operations: readonly string[]) => ({
+  rules: [
+    { apiGroups: [GROUP], apiVersions: [VERSION], operations, resources: [resource], scope: 'Cluster' },
+  ],
+});
+
 /** Asks before one of our objects is deleted. */
 const beforeDeletion = (address: WebhookAddress, name: string, path: string, resource: string) => ({
   name,
   clientConfig: clientConfig(address, path),
-  rules: [
-    {
-      apiGroups: [GROUP],
-      apiVersions: [VERSION],
-      operations: ['DELETE'],
-      resources: [resource],
-      scope: 'Cluster',
-    },
-  ],
+  ...ofOurs(resource, 'DELETE'),
   ...failClosed,
 });
 
 /**
  * The validating configuration, fail-closed: limits across profiles that a schema cannot see (§1.4), containers
  * that are added to pods on our nodes (§3.2), and security groups that nobody but the webhook gives (§6.1). Groups and lists that
- * something uses stay.
+ * something uses stay. Where new subnets lie is asked fail-open: the cluster has some before it has us, and no address
+ * is given twice, wherever they lie.
  */
 export const validatingConfiguration = (address: WebhookAddress) => ({
   apiVersion: 'admissionregistration.k8s.io/v1',
@@ -143,16 +145,14 @@ export const validatingConfiguration = (address: WebhookAddress) => ({
     {
       name: PROFILE_WEBHOOK,
       clientConfig: clientConfig(address, VALIDATE_PROFILES_PATH),
-      rules: [
-        {
-          apiGroups: [GROUP],
-          apiVersions: [VERSION],
-          operations: ['CREATE', 'UPDATE'],
-          resources: ['fargateprofiles'],
-          scope: 'Cluster',
-        },
-      ],
+      ...ofOurs('fargateprofiles', 'CREATE', 'UPDATE'),
       ...failClosed,
+    },
+    {
+      name: SUBNET_WEBHOOK,
+      clientConfig: clientConfig(address, VALIDATE_SUBNETS_PATH),
+      ...ofOurs('subnets', 'CREATE'),
+      ...failOpen,
     },
     {
       name: EPHEMERAL_WEBHOOK,

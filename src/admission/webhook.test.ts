@@ -88,6 +88,7 @@ beforeAll(async () => {
     profiles,
     subnets: () => SUBNETS,
     maxProfiles: 3,
+    vpc: async () => ({ subnets: SUBNETS, network: undefined }),
     identities: identitiesFrom({
       account: accountFrom(apiServer, { get: (key) => accounts.get(key) }),
       webhooks: { get: (name) => (state.elsewhere ? { metadata: { name } } : undefined) },
@@ -316,6 +317,21 @@ describe('POST /validate/profiles', () => {
     const answer = await ask('n', { selectors: [], subnets });
     expect(answer?.status?.message).toBe(message);
     expect(answer?.allowed).toBe(message === undefined);
+  });
+});
+
+describe('POST /validate/subnets', () => {
+  it.each([
+    ['10.0.2.0/24', undefined],
+    [
+      '10.0.1.128/25',
+      "An error occurred (InvalidSubnet.Conflict) when calling the CreateSubnet operation: The CIDR '10.0.1.128/25' conflicts with another subnet: p (10.0.1.0/24)",
+    ],
+  ])('judges %s', async (cidr, message) => {
+    const object = { metadata: { name: 'n' }, spec: { cidr, zone: 'z', type: 'private' } };
+    const { body } = await post('/validate/subnets', review(object, { name: 'n' }));
+    expect(body.response?.status?.message).toBe(message);
+    expect(body.response?.allowed).toBe(message === undefined);
   });
 });
 

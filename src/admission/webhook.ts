@@ -11,6 +11,7 @@ import {
   VALIDATE_EPHEMERAL_PATH,
   VALIDATE_GROUPS_PATH,
   VALIDATE_PROFILES_PATH,
+  VALIDATE_SUBNETS_PATH,
 } from './configuration.ts';
 import { type DependentsNow, deletionReviewer } from './deletions.ts';
 import { type EphemeralContext, ephemeralReviewer } from './ephemeral.ts';
@@ -27,6 +28,7 @@ import {
   DeletionReview,
   reviewed,
 } from './review.ts';
+import { subnetReviewer, type VpcNow } from './subnets.ts';
 
 /** What the server needs. */
 export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 'profiles'> {
@@ -39,6 +41,8 @@ export interface AdmissionOptions extends ProfileLimits, Omit<EphemeralContext, 
   readonly groups?: GroupSources;
   /** What may use security groups and prefix lists. Without it, nothing does. */
   readonly dependents?: DependentsNow;
+  /** What new subnets must fit into. Without it, they may lie anywhere. */
+  readonly vpc?: VpcNow;
   /** Without it, no pod waits for a balancer. */
   readonly gates?: Gates;
 }
@@ -75,6 +79,7 @@ export const admissionServer = ({
   gates,
   groups,
   dependents,
+  vpc,
   ...limits
 }: AdmissionOptions) => {
   const server = fastify({
@@ -107,6 +112,7 @@ export const admissionServer = ({
     route(VALIDATE_GROUPS_PATH, groupsGuard(groups, log));
   }
   route(VALIDATE_PROFILES_PATH, profileReviewer(limits));
+  if (vpc !== undefined) route(VALIDATE_SUBNETS_PATH, subnetReviewer(vpc));
   route(VALIDATE_EPHEMERAL_PATH, ephemeralReviewer(limits));
   if (dependents !== undefined) {
     deletion(DELETE_GROUP_PATH, deletionReviewer('DeleteSecurityGroup', dependentsOfGroup, dependents));

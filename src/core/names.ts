@@ -39,6 +39,8 @@ export const PREEMPTION_POLICY = 'PreemptLowerPriority';
 export const MUTATING_WEBHOOK = '0500-amazon-eks-fargate-mutation.amazonaws.com';
 /** Webhook that counts profiles across the cluster. */
 export const PROFILE_WEBHOOK = 'profiles.cloister.dev';
+/** Webhook that judges where new subnets lie. */
+export const SUBNET_WEBHOOK = 'subnets.cloister.dev';
 /** Webhook that judges containers added to pods on our nodes. */
 export const EPHEMERAL_WEBHOOK = 'ephemeralcontainers.cloister.dev';
 

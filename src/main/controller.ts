@@ -18,6 +18,7 @@ import {
   fargateProfiles,
   flowWatches,
   mutatingWebhookConfigurations,
+  networks,
   nodes,
   persistentVolumeClaims,
   persistentVolumes,
@@ -34,7 +35,7 @@ import { IDENTITY_WEBHOOK, SCHEDULER, UPSTREAM_GROUPS_WEBHOOK } from '../core/na
 import { NETWORK } from '../core/net/network.ts';
 import { placesIn } from '../core/placement/subnets.ts';
 import { LIMITS } from '../core/profile/rules.ts';
-import { KubeClient } from '../kube/client.ts';
+import { KubeClient, orNothing } from '../kube/client.ts';
 import { eventRecorder } from '../kube/events.ts';
 import { loadKubeconfig } from '../kube/kubeconfig.ts';
 import { type Store, watchStore } from '../kube/store.ts';
@@ -131,6 +132,11 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     places: () => placesIn(config.places ?? {}, network()),
     // Profiles are rare, and often made right after their role: roles are read as they are now.
     ...(owner && { roles: async () => ({ ...owner, roles: await client.list(podExecutionRoles) }) }),
+    // So are subnets, and one may be made right after the network that it lies in.
+    vpc: async () => ({
+      subnets: await client.list(subnets),
+      network: await orNothing(client.get(networks, { name: NETWORK })),
+    }),
     maxProfiles: config.maxProfiles ?? LIMITS.profiles,
     microVM: (name) => stores.microVMs.get(name),
     identities: identitiesFrom({

@@ -291,8 +291,20 @@ describe('subnets', () => {
     for (const name of names) await client.delete(pods, { namespace: NS, name });
   }, 120_000);
 
-  it('lie within the network', async () => {
+  it('lie within the network and beside each other when they are made', async () => {
+    await expect(subnet('foreign', '192.168.0.0/24')).rejects.toThrow(
+      "(InvalidSubnet.Range) when calling the CreateSubnet operation: The CIDR '192.168.0.0/24' is invalid. It lies in none of the network's CIDRs, 10.42.0.0/16, 10.0.0.0/16: add one for it to the Network first",
+    );
+    await expect(subnet('twin', '10.42.8.0/24')).rejects.toThrow(
+      "(InvalidSubnet.Conflict) when calling the CreateSubnet operation: The CIDR '10.42.8.0/24' conflicts with another subnet: more (10.42.8.0/28)",
+    );
+    await expect(subnet('more', '10.42.8.0/28')).rejects.toThrow('already exists');
+  });
+
+  it('are of no use to a profile once their network is gone', async () => {
+    await change({ cidrs: ['10.42.0.0/16', '10.0.0.0/16', '192.168.0.0/16'] });
     await subnet('foreign', '192.168.0.0/24');
+    await change({ cidrs: ['10.42.0.0/16', '10.0.0.0/16'] });
     await until(
       () =>
         name({ subnets: ['foreign'] }).then(
