@@ -136,6 +136,10 @@ const answersAlone = (url: string, name: string) =>
     { limitMs: 30_000, what: `${url} to be answered by ${name} alone` },
   );
 
+/** Waits until a client that asks on was answered by a name. */
+const heard = (asking: Beside, name: string) =>
+  until(() => asking.output().includes(name), { limitMs: 10_000, what: `${name} to answer who asks on` });
+
 const eventOf = (name: string, reason: string, part: string) =>
   until(
     async () => {
@@ -189,7 +193,7 @@ describe('a Service of type LoadBalancer', () => {
       [POD[1]]: { ready: true },
     });
     await answers('http://10.42.2.4/', 'pod-1');
-    await until(() => asking.output().includes('pod-1'), { limitMs: 10_000, what: 'pod-1 to answer again' });
+    await heard(asking, 'pod-1');
     expect(Object.keys(JSON.parse(await asking.finish()) as object).toSorted()).toEqual(['pod-0', 'pod-1']);
   });
 
@@ -235,6 +239,7 @@ describe('a Service of type LoadBalancer', () => {
       limitMs: 5_000,
       what: 'the held connection to go on',
     });
+    await heard(asking, 'pod-1');
     expect(Object.keys(JSON.parse(await asking.finish()) as object)).toEqual(['pod-1']);
     await held.kill();
   });

@@ -210,7 +210,7 @@ export const bareMachine = async (
  */
 export const reaches = async (
   from: string,
-  { machine, outside }: Pick<BareMachine, 'machine' | 'outside'>,
+  { machine, outside }: BareMachine,
   port: number,
 ): Promise<boolean> => {
   const refused = () => counterAt(outside, 'group-ingress');
