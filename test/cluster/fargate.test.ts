@@ -107,41 +107,61 @@ describe('a claim that waits for its first consumer', () => {
 });
 
 describe('a claim whose volume is yet to be made', () => {
-  it('is told to a provisioner when its pod comes, and the pod runs when it is bound', async () => {
-    const { client } = product;
-    await client.create(storageClasses, {
-      metadata: { name: 'made' },
+  const makeClass = (name: string) =>
+    product.client.create(storageClasses, {
+      metadata: { name },
       provisioner: 'efs.csi.aws.com',
       volumeBindingMode: 'WaitForFirstConsumer',
     });
-    await client.create(nodes, { metadata: { name: 'a-node' } });
-    const common = { storageClassName: 'made', accessModes: ['ReadWriteMany'] };
-    const name = 'dynamic';
-    await client.create(persistentVolumeClaims, {
+  const common = (storageClassName: string) => ({ storageClassName, accessModes: ['ReadWriteMany'] });
+  /** A claim, and a pod of its name that has it. */
+  const makePod = async (name: string, storageClass: string) => {
+    await product.client.create(persistentVolumeClaims, {
       metadata: { namespace: NS, name },
-      spec: { ...common, resources: { requests: { storage: '1Gi' } } },
+      spec: { ...common(storageClass), resources: { requests: { storage: '1Gi' } } },
     });
     const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: name } }];
-    await client.create(pods, podIn(NS, 'provisioned', { volumes }));
-    // The cluster's own controller hands the claim on to the provisioner, which this test plays.
-    const claim = await until(
+    await product.client.create(pods, podIn(NS, name, { volumes }));
+  };
+  /** Waits until the cluster's own controller has handed the claim on to the provisioner, which these tests play. */
+  const handedOn = (name: string) =>
+    until(
       async () => {
-        const one = await client.get(persistentVolumeClaims, { namespace: NS, name });
-        const handedOn = 'volume.kubernetes.io/storage-provisioner' in (one.metadata.annotations ?? {});
-        return handedOn ? one : undefined;
+        const one = await product.client.get(persistentVolumeClaims, { namespace: NS, name });
+        return 'volume.kubernetes.io/storage-provisioner' in (one.metadata.annotations ?? {}) && one;
       },
-      { limitMs: 30_000, what: 'the claim to be handed on' },
+      { limitMs: 30_000, what: 'the claim to be handed on' }, // a second look comes after 60 s only
     );
-    expect(claim.metadata.annotations).toMatchObject({ 'volume.kubernetes.io/selected-node': 'a-node' });
-    await untilTold(
-      'provisioned',
+  const untilWaits = (name: string) =>
+    untilTold(
+      name,
       `Pod not supported on Fargate: volumes not supported: data not supported because: PVC ${name} not bound`,
     );
+
+  beforeAll(() => product.client.create(nodes, { metadata: { name: 'a-node' } }));
+  afterAll(() => product.client.delete(nodes, { name: 'a-node' }));
+
+  it('is told to a provisioner when its class comes, too', async () => {
+    await makePod('early', 'late');
+    await untilWaits('early');
+    await makeClass('late');
+    await handedOn('early');
+    await product.client.delete(pods, { namespace: NS, name: 'early' }, { gracePeriodSeconds: 0 });
+  }, 120_000);
+
+  it('is told to a provisioner when its pod comes, and the pod runs when it is bound', async () => {
+    const { client } = product;
+    const name = 'dynamic';
+    await makeClass('made');
+    await makePod(name, 'made');
+    const claim = await handedOn(name);
+    expect(claim.metadata.annotations).toMatchObject({ 'volume.kubernetes.io/selected-node': 'a-node' });
+    await untilWaits(name);
     const { uid } = claim.metadata;
     await client.create(persistentVolumes, {
       metadata: { name },
       spec: {
-        ...common,
+        ...common('made'),
         capacity: { storage: '1Gi' },
         csi: { driver: 'efs.csi.aws.com', volumeHandle: 'fs-1::fsap-1' },
         claimRef: {
@@ -153,9 +173,8 @@ describe('a claim whose volume is yet to be made', () => {
         },
       },
     });
-    await untilPhase(client, NS, 'provisioned', 'Running');
-    await client.delete(pods, { namespace: NS, name: 'provisioned' });
-    await client.delete(nodes, { name: 'a-node' });
+    await untilPhase(client, NS, name, 'Running');
+    await client.delete(pods, { namespace: NS, name });
   }, 120_000);
 });
 
