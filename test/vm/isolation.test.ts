@@ -254,7 +254,7 @@ describe('root of a guest', () => {
     const pid = await asRoot('pidof kubelet');
     await asRoot('kill -9 $(pidof kubelet)').catch(() => ''); // the kubelet carries this session, too
     await until(async () => !['', pid].includes(await attempt('pidof kubelet')), {
-      limitMs: 60_000,
+      limitMs: 120_000,
       everyMs: 1_000,
       what: 'the kubelet to be started again',
     });
@@ -277,7 +277,7 @@ describe('root of a guest', () => {
     const pod = await read<Pod>('pod', '-n', OPEN, 'root');
     expect(pod.status?.phase).toBe('Running');
     expect(pod.status?.containerStatuses?.[0]).toMatchObject({ containerID: container, restartCount: 0 });
-  }, 240_000);
+  }, 300_000);
 });
 
 describe('on the host', () => {
