@@ -54,7 +54,7 @@ export interface TestEks {
 }
 
 const SUBNETS = [
-  ['private-a', '10.0.0.0/20', 'local-1a', 'private', 'availability-zone'],
+  ['private-a', '10.0.80.0/20', 'local-1a', 'private', 'availability-zone'],
   ['private-b', '10.0.16.0/20', 'local-1b', 'private', 'availability-zone'],
   ['public-a', '10.0.32.0/20', 'local-1a', 'public', 'availability-zone'],
   ['edge', '10.0.48.0/20', 'local-1-edge-1a', 'private', 'local-zone'],
