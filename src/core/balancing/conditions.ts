@@ -15,8 +15,15 @@ export interface ConditionSpec {
 
 const NONE: ConditionSpec = { hosts: [], paths: [], conditions: [] };
 
-/** What a header, a method or a part of a URL may have, with wildcards; the original takes 128 characters. */
-const PRINTABLE = /^[\x21-\x7e]{1,128}$/;
+/** Longest pattern that the original takes, in characters (AWS "Condition types for listener rules"). */
+export const PATTERN_MOST = 128;
+
+const patternOf = (characters: string): RegExp => new RegExp(`^[${characters}]{1,${PATTERN_MOST}}$`);
+
+/** What a part of a URL may have, with wildcards. */
+const PRINTABLE = patternOf('\\x21-\\x7e');
+const HEADER = patternOf('\\x20-\\x7e');
+const HOST = patternOf('A-Za-z0-9.*?-');
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
 const textsOf = (value: unknown, form: RegExp): readonly string[] | undefined => {
@@ -35,7 +42,7 @@ const pairOf = (value: unknown): { readonly key?: string; readonly value: string
 
 const READERS: Readonly<Record<string, (json: JsonObject) => Partial<ConditionSpec> | undefined>> = {
   'host-header': ({ hostHeaderConfig: config }) => {
-    const hosts = isObject(config) ? textsOf(config['values'], /^[a-z0-9.*?-]{1,128}$/i) : undefined;
+    const hosts = isObject(config) ? textsOf(config['values'], HOST) : undefined;
     return hosts && { hosts };
   },
   'path-pattern': ({ pathPatternConfig: config }) => {
@@ -45,7 +52,7 @@ const READERS: Readonly<Record<string, (json: JsonObject) => Partial<ConditionSp
   'http-header': ({ httpHeaderConfig: config }) => {
     if (!isObject(config)) return undefined;
     const { httpHeaderName: name, values } = config;
-    const patterns = textsOf(values, /^[\x20-\x7e]{1,128}$/);
+    const patterns = textsOf(values, HEADER);
     if (typeof name !== 'string' || !TOKEN.test(name) || patterns === undefined) return undefined;
     return { conditions: [{ kind: 'header', name, patterns }] };
   },

@@ -2,7 +2,7 @@
 import type { HTTPIngressPath, IngressBackend } from 'kubernetes-types/networking/v1.js';
 import { NOWHERE, respond } from './actions.ts';
 import type { StoredIngress } from './claims.ts';
-import { conditionsOf } from './conditions.ts';
+import { conditionsOf, PATTERN_MOST } from './conditions.ts';
 import { orderOf } from './groups.ts';
 import type { Action, HostMatch, PathMatch, Problem, Route, Routes } from './model.ts';
 import { inWords, originOf } from './origins.ts';
@@ -21,9 +21,6 @@ interface Written {
 
 /** No request has them, and they would end a line of a balancer's configuration. */
 const CONTROL_CHARACTERS = /[\x00-\x1f\x7f]/;
-
-/** Longest pattern that the original takes, in characters (AWS "Condition types for listener rules"). */
-const PATTERN_MOST = 128;
 
 /** Paths of type ImplementationSpecific are patterns of the original's listener rules; without wildcards, exact. */
 const patternOf = (path: string): PathMatch => ({ kind: /[*?]/.test(path) ? 'pattern' : 'exact', path });
