@@ -66,6 +66,12 @@ export const isAlreadyExists = (error: unknown): boolean => hasReason(error, 409
 /** The resourceVersion or list continuation is too old: list again. The reason is `Expired` or `Gone`. */
 export const isExpired = (error: unknown): boolean => error instanceof ApiError && error.status === 410;
 
+/**
+ * The server cannot read the request, such as a resourceVersion or continuation that one of another version gave in
+ * whose place it came.
+ */
+export const isMalformed = (error: unknown): boolean => error instanceof ApiError && error.status === 400;
+
 /** The credentials lack a permission. */
 export const isForbidden = (error: unknown): boolean => error instanceof ApiError && error.status === 403;
 

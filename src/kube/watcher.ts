@@ -22,7 +22,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Backoff, delay } from './backoff.ts';
 import type { Page, WatchEvent } from './client.ts';
-import { ApiError, apiErrorOfStatus, ConnectionError, isExpired, isForbidden } from './errors.ts';
+import { apiErrorOfStatus, ConnectionError, isExpired, isForbidden, isMalformed } from './errors.ts';
 import type { Log } from './log.ts';
 import { type KubeObject, versionOf } from './object.ts';
 
@@ -111,16 +111,13 @@ const eventStep = async <T extends KubeObject>(
 };
 
 const failedStep = <T>(state: State<T>, error: unknown): Step<T> => {
-  if (isExpired(error) || isMeaningless(error)) return { outcome: 'failed', error, next: { at: 'empty' } };
+  if (isExpired(error) || isMalformed(error)) return { outcome: 'failed', error, next: { at: 'empty' } };
   if (state.at !== 'watching') return { outcome: 'failed', error, next: state };
   const silent = error instanceof ConnectionError && error.kind === 'silent';
   return silent
     ? { outcome: 'ended', next: listed(state) }
     : { outcome: 'failed', error, next: listed(state) };
 };
-
-/** A server that took the place of another, of a newer or older version, may not read what that one gave. */
-const isMeaningless = (error: unknown): boolean => error instanceof ApiError && error.status === 400;
 
 const listed = <T>({ resourceVersion }: { resourceVersion: string }): State<T> => ({
   at: 'listed',
