@@ -23,7 +23,7 @@ it('a certificate that is renewed in its file is served, once its key is there t
   const { port } = server.address() as AddressInfo;
   const said: string[] = [];
   const log = { info: () => {}, error: (_: object, text: string) => void said.push(text) } as never;
-  const stop = serveRenewed(server, files, log, 10);
+  serveRenewed(server, files, log, 10);
   const subject = async (): Promise<unknown> => {
     const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
     await once(socket, 'secureConnect');
@@ -39,7 +39,6 @@ it('a certificate that is renewed in its file is served, once its key is there t
   put('key', after);
   await until(async () => (await subject()) === 'after', { limitMs: 5_000, what: 'the renewed one' });
 
-  stop();
   server.close();
   rmSync(folder, { recursive: true });
 });

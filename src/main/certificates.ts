@@ -19,16 +19,15 @@ export const servingPair = ({ certificate, key }: ServingFiles): ServingFiles =>
 const EVERY_MS = 60_000;
 
 /**
- * Has a server serve what comes to stand in the files, from the next connection on. What cannot be served, such as a
- * certificate whose key is yet to be written, changes nothing.
- * @returns how to stop
+ * Has a server serve what comes to stand in the files, from the next connection on and until it closes. What cannot be
+ * served, such as a certificate whose key is yet to be written, changes nothing.
  */
 export const serveRenewed = (
-  server: Pick<Server, 'setSecureContext'>,
+  server: Pick<Server, 'setSecureContext' | 'once'>,
   files: ServingFiles,
   log: Log,
   everyMs = EVERY_MS,
-): (() => void) => {
+): void => {
   let served = servingPair(files);
   const look = (): void => {
     try {
@@ -43,5 +42,5 @@ export const serveRenewed = (
   };
   const timer = setInterval(look, everyMs);
   timer.unref();
-  return () => clearInterval(timer);
+  server.once('close', () => clearInterval(timer));
 };

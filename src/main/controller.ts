@@ -155,7 +155,7 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
     tls: servingPair(files),
     log,
   });
-  const unfollow = serveRenewed(admission.server, files, log);
+  serveRenewed(admission.server, files, log);
   await admission.listen({ host: address, port });
   presence.follow(stores.profiles);
 
@@ -206,7 +206,6 @@ const run = async (config: ControllerConfig, log: Logger): Promise<() => Promise
   log.info({ provider: provider.name, image }, 'controller runs');
 
   return async () => {
-    unfollow();
     await admission.close();
     await Promise.all([
       presence.stop(),

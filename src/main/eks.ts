@@ -106,7 +106,6 @@ export const runEks = async (
   };
   await publish(context);
   const { http, https, anonymous = false } = eks;
-  let unfollow = (): void => {};
   const servers: { readonly close: () => Promise<unknown> }[] = [];
   if (http !== undefined) {
     const server = await eksServer({ context, services, anonymous });
@@ -116,7 +115,7 @@ export const runEks = async (
   if (https !== undefined) {
     const server = await eksServer({ context, services, tls: servingPair(https) });
     // Its type does not tell that it speaks TLS.
-    unfollow = serveRenewed(server.server as unknown as Server, https, log);
+    serveRenewed(server.server as unknown as Server, https, log);
     servers.push(server);
     await server.listen({ host: https.address, port: https.port });
   }
@@ -132,7 +131,6 @@ export const runEks = async (
   sweeper.enqueue('sweep');
   return {
     stop: async () => {
-      unfollow();
       await Promise.all([...servers.map((server) => server.close()), sweeper.stop()]);
       context.access.stop();
     },
